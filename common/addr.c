@@ -1,0 +1,150 @@
+#include "common/addr.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/scan.h"
+
+size_t
+addr_len(int family)
+{
+	static const uint8_t len[] = {0, 4, 16, 6, 8};
+
+	if (family < 0 || family >= (int)sizeof(len))
+		return 0;
+	return len[family];
+}
+
+struct addr
+addr_make(int family, const void *bytes)
+{
+	struct addr a = {.family = (uint8_t)family};
+
+	memcpy(a.b, bytes, addr_len(family));
+	return a;
+}
+
+int
+addr_scan(const char *s, struct addr *out)
+{
+	uint8_t bytes[16];
+
+	if (inet_pton(AF_INET, s, bytes) == 1)
+		*out = addr_make(ADDR_IPV4, bytes);
+	else if (inet_pton(AF_INET6, s, bytes) == 1)
+		*out = addr_make(ADDR_IPV6, bytes);
+	else
+		return -1;
+	return 0;
+}
+
+/* The bits of byte I that belong to a prefix of LEN bits. */
+static uint8_t
+byte_mask(size_t i, unsigned int len)
+{
+	if (len >= 8 * (i + 1))
+		return 0xff;
+	if (len <= 8 * i)
+		return 0;
+	return (uint8_t)(0xff00 >> (len - 8 * i));
+}
+
+const char *
+addr_prefix_scan(const char *s, struct addr_prefix *out)
+{
+	char buf[ADDR_STRLEN];
+	const char *slash = strchr(s, '/');
+	size_t n = slash != NULL ? (size_t)(slash - s) : strlen(s);
+	struct addr_prefix p;
+	uint32_t len;
+
+	if (n >= sizeof(buf))
+		return "not an IPv4 or IPv6 prefix";
+	memcpy(buf, s, n);
+	buf[n] = '\0';
+	if (addr_scan(buf, &p.addr) == -1)
+		return "not an IPv4 or IPv6 prefix";
+	len = 8 * (uint32_t)addr_len(p.addr.family);
+	if (slash != NULL && scan_u32(slash + 1, 0, len, &len) == -1)
+		return "prefix length out of range";
+	p.len = (uint8_t)len;
+	for (size_t i = 0; i < sizeof(p.addr.b); i++) {
+		if (p.addr.b[i] & ~byte_mask(i, len))
+			return "bits set beyond the prefix length";
+	}
+	*out = p;
+	return NULL;
+}
+
+const char *
+addr_str(const struct addr *a, char *buf)
+{
+	size_t n = addr_len(a->family);
+
+	switch (a->family) {
+	case ADDR_IPV4:
+		return inet_ntop(AF_INET, a->b, buf, ADDR_STRLEN);
+	case ADDR_IPV6:
+		return inet_ntop(AF_INET6, a->b, buf, ADDR_STRLEN);
+	case ADDR_MAC:
+	case ADDR_FIREWIRE:
+		for (size_t i = 0; i < n; i++)
+			snprintf(buf + 3 * i, 4, "%02x%s", a->b[i],
+			    i + 1 < n ? ":" : "");
+		return buf;
+	default:
+		memcpy(buf, "-", 2);
+		return buf;
+	}
+}
+
+int
+addr_cmp(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a, b, sizeof(*a));
+}
+
+int
+addr_equal(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a full mix. */
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+uint64_t
+addr_hash(const struct addr *a)
+{
+	uint64_t w[2];
+
+	memcpy(w, a->b, sizeof(w));
+	w[0] = le64toh(w[0]);
+	w[1] = le64toh(w[1]);
+	if (w[1] == 0)
+		return mix(w[0] + a->family);
+	return mix(mix(w[0] + a->family) ^ w[1]);
+}
+
+int
+addr_in_prefix(const struct addr *a, const struct addr_prefix *p)
+{
+	size_t whole = p->len / 8;
+
+	if (a->family != p->addr.family || memcmp(a->b, p->addr.b, whole) != 0)
+		return 0;
+	if (p->len % 8 == 0)
+		return 1;
+	return ((a->b[whole] ^ p->addr.b[whole]) & byte_mask(whole, p->len)) ==
+	    0;
+}

@@ -1,0 +1,103 @@
+/*
+ * segment: numbered spool files of whole warts records (segment(5)).
+ *
+ * A segment is plain warts that any reader can read as it lies in the spool.
+ * Marks (record type WARTS_MARK) carry what warts lacks: epoch, segment and
+ * record numbers, a CRC-32 of the bytes since the previous mark, and in the
+ * tail a SHA-256 of everything before it.
+ *
+ *	spool/N.open	being written, locked by the writer (OFD lock)
+ *	spool/N.warts	sealed: tail mark, fsynced, renamed
+ *	sent/N.warts	committed by the archive
+ *	bad/N.warts	refused twice by the archive
+ *	state/epoch	128-bit random id of this spool, hex
+ *	state/next	number of the next segment
+ *
+ * Seal, in this order: tail mark, fsync(N.open); state/next = N+1 (temp,
+ * fsync, rename, fsync dir); rename; fsync(spool); open N+1.open and lock it,
+ * then let go of the old lock.  The counter moves before the rename: the other
+ * order can give one number to two different contents.
+ */
+#ifndef COMMON_SEGMENT_H
+#define COMMON_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/warts/warts.h"
+
+struct segment_writer;
+
+#define SEGMENT_EPOCH_LEN 16
+#define SEGMENT_SHA_LEN 32
+
+struct segment_config {
+	const char *dir; /* spool directory, holds spool/ state/ ... */
+	const char *monitor; /* list records' monitor name, may be NULL */
+	uint64_t max_bytes; /* seal at this size; 0: 64 MiB */
+	int64_t max_age_ns; /* seal at this age; 0: one hour */
+	int64_t sync_ns; /* fdatasync at least so often; 0: 5 s */
+	uint64_t sync_bytes; /* ... and after so many bytes; 0: 1 MiB */
+	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
+};
+
+/*
+ * Open the spool (made if absent), take its lock, recover a torn N.open left
+ * by a killed predecessor (cut at the last good mark, sealed), open the next
+ * segment.  NOW is monotonic.  Returns NULL with errno and a reason in *WHY
+ * (EWOULDBLOCK: another Prober has it).
+ */
+struct segment_writer *segment_open(
+    const struct segment_config *cfg, int64_t now_ns, const char **why);
+
+/*
+ * Define a cycle (and with it its list) for later records; returns a handle
+ * >= 0.  Each segment gets the list and cycle records it uses, by itself: a
+ * cycle start in the segment where the cycle began, a cycle definition after.
+ * All strings are copied.  RESUMED: the cycle began before this process.
+ */
+struct segment_cycle {
+	uint32_t list_id; /* user's number of the list */
+	const char *name; /* list name */
+	const char *descr; /* or NULL */
+	uint32_t cycle_id; /* user's number of the cycle: Unix time */
+	uint32_t start; /* Unix time */
+	const char *hostname; /* or NULL */
+	int resumed;
+};
+int
+segment_cycle_begin(struct segment_writer *w, const struct segment_cycle *c);
+
+/* Write the cycle stop record and forget the handle. */
+int segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop);
+
+/*
+ * Append a trace.  t->list and t->cycle are overwritten with the file-local
+ * ids of CYCLE (so T is not const).  The record is in memory until the next
+ * flush.  Returns 0, or -1 when the writer is stopped by a full disk (nothing
+ * was taken; call again after segment_tick says it may go on).
+ */
+int segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t);
+
+/* Seal now and start the next segment (SIGUSR1).  An empty segment (no record)
+ * is not sealed.  Returns 0, or -1 with errno. */
+int segment_rotate(struct segment_writer *w, int64_t now_ns);
+
+/* To be called at least once a second: flush, sync, seal by age, retry after
+ * a full disk.  Returns the state. */
+enum segment_state {
+	SEGMENT_OK,
+	SEGMENT_FULL, /* no space: admit nothing until OK again */
+	SEGMENT_SUSPECT, /* an I/O error made us start a new segment */
+};
+enum segment_state segment_tick(struct segment_writer *w, int64_t now_ns);
+
+/* Records taken so far in this process, and those known durable. */
+uint64_t segment_records(const struct segment_writer *w);
+uint64_t segment_durable(const struct segment_writer *w);
+
+/* Seal, release, free.  Returns 0, or -1 with errno if the seal failed (the
+ * next start will recover it). */
+int segment_close(struct segment_writer *w, int64_t now_ns);
+
+#endif

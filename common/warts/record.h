@@ -1,0 +1,51 @@
+/*
+ * warts/record: encode and decode each record type this project knows.
+ *
+ * Encoders append one whole record (header and body) to B.
+ * Decoders take a body (without the 8-byte header) and return 0, or -1 with a
+ * static reason in *WHY and OUT cleared.  A decoded record's strings point
+ * into BODY; what it allocated is released by the type's _clear.
+ */
+#ifndef COMMON_WARTS_RECORD_H
+#define COMMON_WARTS_RECORD_H
+
+#include "common/warts/buf.h"
+#include "common/warts/warts.h"
+
+void warts_list_encode(struct wbuf *b, const struct warts_list *l);
+int warts_list_decode(
+    const uint8_t *body, size_t len, struct warts_list *out, const char **why);
+
+/* TYPE is WARTS_CYCLE_START or WARTS_CYCLE_DEF. */
+void
+warts_cycle_encode(struct wbuf *b, uint16_t type, const struct warts_cycle *c);
+int warts_cycle_decode(
+    const uint8_t *body, size_t len, struct warts_cycle *out, const char **why);
+
+void warts_cycle_stop_encode(struct wbuf *b, const struct warts_cycle_stop *s);
+int warts_cycle_stop_decode(const uint8_t *body, size_t len,
+    struct warts_cycle_stop *out, const char **why);
+
+void warts_trace_encode(struct wbuf *b, const struct warts_trace *t);
+int warts_trace_decode(
+    const uint8_t *body, size_t len, struct warts_trace *out, const char **why);
+void warts_trace_clear(struct warts_trace *t);
+
+/*
+ * Append to B the measurement record (TYPE, BODY) with its file-local list
+ * and cycle replaced by LIST and CYCLE; everything else byte for byte.  Works
+ * for every type that begins with a parameter block whose fields 1 and 2 are
+ * list and cycle (0x0006..0x0011).  *OLD_LIST and *OLD_CYCLE (may be NULL) get
+ * the former ids.  Returns 0, or -1 with a static reason in *WHY and B as it
+ * was.
+ */
+int warts_renumber(struct wbuf *b, uint16_t type, const uint8_t *body,
+    size_t len, uint32_t list, uint32_t cycle, const char **why);
+int warts_ids(uint16_t type, const uint8_t *body, size_t len, uint32_t *list,
+    uint32_t *cycle, const char **why);
+
+/* The record's start time, from the field the type keeps it in.  0 or -1. */
+int warts_start_time(uint16_t type, const uint8_t *body, size_t len,
+    struct warts_tv *start, const char **why);
+
+#endif
