@@ -1,0 +1,77 @@
+/*
+ * chan: a line channel on a stream socket or a pair of pipes, on libevent.
+ *
+ * Lines out are queued and written as the peer takes them; lines in are given
+ * out one by one, complete and bounded.  Between lines the user may expect a
+ * body of raw bytes.  Back-pressure works both ways: chan_pause() stops
+ * reading, chan_pending() says how much is unwritten, `drained' is called when
+ * all of it is out.
+ *
+ * A callback may free the channel.
+ */
+#ifndef COMMON_CHAN_H
+#define COMMON_CHAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct chan;
+
+struct chan_ops {
+	/* A line without its \n; may be changed, is gone afterwards. */
+	void (*line)(struct chan *c, char *line, void *arg);
+	/* Bytes of a body that chan_expect() announced, as they come. */
+	void (*data)(struct chan *c, const void *p, size_t len, void *arg);
+	/* A line that is too long or has a bad byte; number from 1. */
+	void (*bad)(
+	    struct chan *c, uint64_t number, const char *why, void *arg);
+	/* The peer is gone (EOF: why "closed by peer") or an error.  No more
+	 * callbacks follow; the owner must chan_free(). */
+	void (*closed)(struct chan *c, const char *why, void *arg);
+	/* Everything queued has been written.  May be NULL. */
+	void (*drained)(struct chan *c, void *arg);
+};
+
+/* FD_IN and FD_OUT may be the same; -1 for one-way.  The channel owns and
+ * closes them and makes them non-blocking.  Lines in are at most MAX_LINE
+ * bytes with \n.  PEER is copied, for messages. */
+struct chan *chan_new(struct event_base *base, int fd_in, int fd_out,
+    size_t max_line, const char *peer, const struct chan_ops *ops, void *arg);
+void chan_free(struct chan *c);
+
+const char *chan_peer(const struct chan *c);
+
+/* Queue one line; \n is added. */
+void chan_printf(struct chan *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Queue raw bytes (copied). */
+void chan_write(struct chan *c, const void *p, size_t len);
+
+/* The next LEN bytes in are a body and go to ops->data.  To be called from
+ * ops->line. */
+void chan_expect(struct chan *c, uint64_t len);
+
+void chan_pause(struct chan *c);
+void chan_resume(struct chan *c);
+
+/* Bytes queued and not yet taken by the kernel. */
+size_t chan_pending(const struct chan *c);
+
+/* Close (ops->closed with "done") once all is written; input is ignored. */
+void chan_finish(struct chan *c);
+
+/* Close with "timed out" if nothing comes in for so long; 0: never. */
+void chan_deadline(struct chan *c, int64_t ns);
+
+/* --- listening and connecting -------------------------------------------- */
+
+/* ADDRESS is "PATH" with a slash in it (unix stream socket) or
+ * "IP:PORT" / "[IP6]:PORT".  Both return a non-blocking CLOEXEC descriptor,
+ * or -1 with errno and a static reason in *WHY.  A stale unix socket (nobody
+ * accepts on it) is replaced by chan_listen. */
+int chan_listen(const char *address, const char **why);
+/* Connects in the background for TCP: the first write or read tells. */
+int chan_connect(const char *address, const char **why);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * child: start a program with pipes, reap it, restart it with back-off.
+ */
+#ifndef COMMON_CHILD_H
+#define COMMON_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct event_base;
+struct child;
+
+struct child_config {
+	char *const *argv; /* argv[0] is looked up in PATH; kept, not copied */
+	char *const *env; /* NAME=VALUE to add, ends with NULL; may be NULL */
+	const char *dir; /* working directory, or NULL */
+	int restart; /* restart when it ends (not after exit 100) */
+	int64_t backoff_min_ns; /* first pause before a restart; 0: 1 s */
+	int64_t backoff_max_ns; /* doubles up to this; 0: 60 s */
+};
+
+struct child_ops {
+	/* It runs: FD_IN reads its stdout, FD_OUT writes its stdin (both
+	 * non-blocking, CLOEXEC, now the callee's).  Its stderr is ours. */
+	void (*started)(
+	    struct child *c, pid_t pid, int fd_in, int fd_out, void *arg);
+	/* It ended.  STATUS as of waitpid(2); RESTART_NS is the pause before
+	 * the next start, -1 if it is not restarted. */
+	void (*ended)(
+	    struct child *c, int status, int64_t restart_ns, void *arg);
+};
+
+/* Starts at once (callback from within the loop).  Needs one child_reaper per
+ * base, which this makes by itself (SIGCHLD). */
+struct child *child_new(struct event_base *base, const struct child_config *cfg,
+    const struct child_ops *ops, void *arg);
+
+/* Ask it to end: SIGTERM to its process group now, SIGKILL after GRACE_NS; no
+ * restart. `ended' is still called. */
+void child_stop(struct child *c, int64_t grace_ns);
+
+/* Forget it; if it still runs its process group is killed with SIGKILL. */
+void child_free(struct child *c);
+
+/* A process that ran this long resets the back-off. */
+#define CHILD_HEALTHY_NS (60LL * 1000000000LL)
+
+/* Human reading of a wait status: "exit 1", "killed by signal 9". */
+const char *child_status(int status, char *buf, size_t size);
+
+#endif

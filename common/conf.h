@@ -1,0 +1,44 @@
+/*
+ * conf: line-oriented configuration through a table of keys.
+ *
+ *	# comment to the end of the line
+ *	key argument argument key=value ...
+ *
+ * All errors of a file are reported, each as FILE:LINE: REASON, not only the
+ * first.  Blank lines and comments are skipped; "..." groups words.
+ */
+#ifndef COMMON_CONF_H
+#define COMMON_CONF_H
+
+#include <stddef.h>
+
+#define CONF_WORDS_MAX 64
+#define CONF_LINE_MAX 1024
+#define CONF_FILE_MAX (16u << 20)
+
+struct conf_key {
+	const char *name; /* first word of the line */
+	int min, max; /* number of words behind it; max -1: any */
+	int once; /* non-zero: may appear once only */
+	/* NULL, or a static reason.  WORDS[0] is the key itself. */
+	const char *(*set)(void *ctx, char **words, int nwords, int line);
+	const char *usage; /* "list NUMBER weight=N ...", for errors */
+};
+
+/* Called once per error; FILE:LINE is for the message. LINE 0: whole file. */
+typedef void (*conf_error_cb)(
+    void *arg, const char *file, int line, const char *reason);
+
+/* A conf_error_cb that logs "FILE:LINE: REASON" as a warning. */
+void conf_log_error(void *arg, const char *file, int line, const char *reason);
+
+/* Read PATH ("-": standard input) through TABLE (ends with zeros).  Returns
+ * the number of errors, each given to CB. */
+int conf_load(const char *path, const struct conf_key *table, void *ctx,
+    conf_error_cb cb, void *arg);
+
+/* The same from memory; NAME stands for the file in messages. */
+int conf_parse(const char *name, const char *text, size_t len,
+    const struct conf_key *table, void *ctx, conf_error_cb cb, void *arg);
+
+#endif
