@@ -2,6 +2,13 @@
  * atomicfile: files that are either the old or the new content, whatever is
  * killed when, and lock files.  The only caller of rename(2).
  *
+ *	state/epoch.tmp   new content, fsynced
+ *	state/epoch       rename: from here on the new content, for everyone
+ *	state/            fsynced: ... and after a power cut
+ *
+ * One writer per file is assumed (the owner of its lock); a PATH.tmp left
+ * behind by a killed writer is overwritten by the next.
+ *
  * All paths are relative to a directory descriptor (or AT_FDCWD).  Functions
  * return 0, or -1 with errno.
  */
@@ -20,6 +27,9 @@ int atomicfile_write(
  * the caller's to free.  EFBIG if it is longer. */
 int atomicfile_read(
     int dirfd, const char *path, size_t max, char **data, size_t *len);
+
+/* The same from an open descriptor (standard input), up to its end. */
+int atomicfile_read_fd(int fd, size_t max, char **data, size_t *len);
 
 /* rename(2) from one name to another and fsync of both directories. */
 int atomicfile_rename(int olddir, const char *from, int newdir, const char *to);
