@@ -5,7 +5,9 @@
  *	key argument argument key=value ...
  *
  * All errors of a file are reported, each as FILE:LINE: REASON, not only the
- * first.  Blank lines and comments are skipped; "..." groups words.
+ * first.  Blank lines and comments are skipped; "..." groups words.  A comment
+ * starts with a # that begins a word and may hold any byte but NUL; everything
+ * else is printable ASCII.  The last line may lack its \n.
  */
 #ifndef COMMON_CONF_H
 #define COMMON_CONF_H
@@ -25,7 +27,8 @@ struct conf_key {
 	const char *usage; /* "list NUMBER weight=N ...", for errors */
 };
 
-/* Called once per error; FILE:LINE is for the message. LINE 0: whole file. */
+/* Called once per error; FILE:LINE is for the message. LINE 0: whole file.
+ * REASON is good during the call only. */
 typedef void (*conf_error_cb)(
     void *arg, const char *file, int line, const char *reason);
 
@@ -40,5 +43,16 @@ int conf_load(const char *path, const struct conf_key *table, void *ctx,
 /* The same from memory; NAME stands for the file in messages. */
 int conf_parse(const char *name, const char *text, size_t len,
     const struct conf_key *table, void *ctx, conf_error_cb cb, void *arg);
+
+/* One line that is neither blank nor comment, NWORDS >= 1.  Returns NULL, or a
+ * reason that is good until the next call. */
+typedef const char *(*conf_line_cb)(
+    void *ctx, char **words, int nwords, int line);
+
+/* As conf_load and conf_parse, for a file without keys: EACH gets each line. */
+int conf_load_lines(const char *path, conf_line_cb each, void *ctx,
+    conf_error_cb cb, void *arg);
+int conf_parse_lines(const char *name, const char *text, size_t len,
+    conf_line_cb each, void *ctx, conf_error_cb cb, void *arg);
 
 #endif
