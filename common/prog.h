@@ -51,7 +51,11 @@ struct event *prog_signal(struct event_base *base, int signo,
     void (*cb)(int, short, void *), void *arg);
 
 /* Go to the background (before prog_base): the parent exits 0 when the child
- * calls prog_ready(), 111 when it dies before. */
+ * calls prog_ready(); if the child ends before, with the child's exit code,
+ * 111 if a signal killed it.  Standard input is /dev/null from here on; output
+ * and error stay until prog_ready(), which lets go of a terminal and keeps a
+ * file.  The working directory stays.  prog_ready() in the foreground does
+ * nothing. */
 void prog_daemon(void);
 void prog_ready(void);
 
