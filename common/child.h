@@ -1,5 +1,17 @@
 /*
  * child: start a program with pipes, reap it, restart it with back-off.
+ *
+ *	      child_new            it runs             it ends
+ *	WAITING ------> (loop) ---> RUNNING ----------> ended: restart_ns -1
+ *	   ^              started      |                   (no restart)
+ *	   +---------------------------+ ended: restart_ns >= 0
+ *
+ * A child is a process group of its own: what is left of the group when its
+ * leader ends is killed.  It starts with default signals and none blocked, and
+ * with no descriptor but 0, 1 and 2, because ours are all CLOEXEC.
+ *
+ * A program that cannot be run ends with exit 100 (it is not there, it may not
+ * be run) or 111 (no memory, no process), with a line on standard error.
  */
 #ifndef COMMON_CHILD_H
 #define COMMON_CHILD_H
@@ -30,16 +42,19 @@ struct child_ops {
 	    struct child *c, int status, int64_t restart_ns, void *arg);
 };
 
-/* Starts at once (callback from within the loop).  Needs one child_reaper per
- * base, which this makes by itself (SIGCHLD). */
+/* Starts at once (callback from within the loop).  Uses SIGCHLD of BASE, which
+ * libevent gives to one base at a time.  CFG and OPS: the struct of CFG is
+ * copied, what it points to and OPS are kept.  Callbacks may free the child. */
 struct child *child_new(struct event_base *base, const struct child_config *cfg,
     const struct child_ops *ops, void *arg);
 
 /* Ask it to end: SIGTERM to its process group now, SIGKILL after GRACE_NS; no
- * restart. `ended' is still called. */
+ * restart. `ended' is still called, from the loop, also when it was waiting
+ * for its next start (then with the status of its last run). */
 void child_stop(struct child *c, int64_t grace_ns);
 
-/* Forget it; if it still runs its process group is killed with SIGKILL. */
+/* Forget it; if it still runs its process group is killed with SIGKILL
+ * and waited for.  NULL is fine. */
 void child_free(struct child *c);
 
 /* A process that ran this long resets the back-off. */
