@@ -7,7 +7,15 @@
  * reading, chan_pending() says how much is unwritten, `drained' is called when
  * all of it is out.
  *
- * A callback may free the channel.
+ * A callback may free the channel.  All callbacks come from the loop, none from
+ * inside a call of the user's.
+ *
+ *	        line ... line  body  line ...        EOF, error, deadline
+ *	kernel ------------------------------> user --------> closed
+ *	kernel <------------------------------ user
+ *	         drained: nothing is queued         chan_finish -> closed: "done"
+ *
+ * Files and devices that cannot be polled (/dev/null) work as well.
  */
 #ifndef COMMON_CHAN_H
 #define COMMON_CHAN_H
@@ -34,7 +42,7 @@ struct chan_ops {
 };
 
 /* FD_IN and FD_OUT may be the same; -1 for one-way.  The channel owns and
- * closes them and makes them non-blocking.  Lines in are at most MAX_LINE
+ * closes them and makes them non-blocking (0 to 2 get their flags back).  Lines in are at most MAX_LINE
  * bytes with \n.  PEER is copied, for messages. */
 struct chan *chan_new(struct event_base *base, int fd_in, int fd_out,
     size_t max_line, const char *peer, const struct chan_ops *ops, void *arg);
@@ -42,7 +50,8 @@ void chan_free(struct chan *c);
 
 const char *chan_peer(const struct chan *c);
 
-/* Queue one line; \n is added. */
+/* Queue one line; \n is added.  Dropped once the channel is closed or
+ * finishing, as is chan_write's. */
 void chan_printf(struct chan *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Queue raw bytes (copied). */
@@ -52,6 +61,8 @@ void chan_write(struct chan *c, const void *p, size_t len);
  * ops->line. */
 void chan_expect(struct chan *c, uint64_t len);
 
+/* Stop reading and giving out (also in the middle of what was read), and go
+ * on.  A paused channel does not see its peer go and has no deadline. */
 void chan_pause(struct chan *c);
 void chan_resume(struct chan *c);
 
@@ -61,7 +72,8 @@ size_t chan_pending(const struct chan *c);
 /* Close (ops->closed with "done") once all is written; input is ignored. */
 void chan_finish(struct chan *c);
 
-/* Close with "timed out" if nothing comes in for so long; 0: never. */
+/* Close with "timed out" if nothing comes in for so long, or, once it is
+ * finishing, if nothing can be written for so long; 0: never. */
 void chan_deadline(struct chan *c, int64_t ns);
 
 /* --- listening and connecting -------------------------------------------- */

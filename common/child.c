@@ -48,7 +48,7 @@ set_timer(struct child *c, int64_t ns)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
 }
 
-/* --- in the child, between fork and exec ----------------------------------*/
+/* --- in the child, between fork and exec */
 
 /* Handlers are reset by exec, but a signal ignored here stays ignored there;
  * and none of our handlers may run in the child before exec: libevent's would
@@ -105,7 +105,7 @@ run(const struct child_config *cfg, int in, int out)
 	fail(cfg->argv[0]);
 }
 
-/* --- starting -------------------------------------------------------------*/
+/* --- starting */
 
 /* Both ends above 2, so that dup2 in the child never meets its own source. */
 static int
@@ -193,7 +193,7 @@ start(struct child *c)
 	c->ops->started(c, c->pid, from[0], to[1], c->arg);
 }
 
-/* --- ending ---------------------------------------------------------------*/
+/* --- ending */
 
 static int
 is_restarted(const struct child *c, int status)
@@ -274,7 +274,7 @@ on_timer(int fd, short what, void *arg)
 	}
 }
 
-/* --- the interface --------------------------------------------------------*/
+/* --- the interface */
 
 struct child *
 child_new(struct event_base *base, const struct child_config *cfg,

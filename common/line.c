@@ -105,6 +105,18 @@ line_last(struct line_buf *lb, char **line)
 	return LINE_CUT;
 }
 
+size_t
+line_take(struct line_buf *lb, size_t max, char **p)
+{
+	size_t n = lb->end - lb->start;
+
+	if (n > max)
+		n = max;
+	*p = lb->buf + lb->start;
+	lb->start += n;
+	return n;
+}
+
 const char *
 line_reason(enum line_result r)
 {

@@ -54,6 +54,10 @@ enum line_result line_next(struct line_buf *lb, char **line);
  * or LINE_MORE when there is nothing.  Call after line_next said LINE_MORE. */
 enum line_result line_last(struct line_buf *lb, char **line);
 
+/* At most MAX unread bytes as they are, *P pointing into the buffer until the
+ * next line_space(): for a body between lines.  Returns how many. */
+size_t line_take(struct line_buf *lb, size_t max, char **p);
+
 /* A static reason for a result other than LINE_OK. */
 const char *line_reason(enum line_result r);
 

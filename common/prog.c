@@ -22,7 +22,7 @@
 #include "common/log.h"
 #include "common/xmalloc.h"
 
-/* --- options --------------------------------------------------------------*/
+/* --- options */
 
 /* Values of long options without a letter: above all letters. */
 #define VALUE_ROW 0x100
@@ -197,7 +197,7 @@ prog_options(const struct prog_usage *usage, const struct prog_opt *table,
 	return optind;
 }
 
-/* --- the loop -------------------------------------------------------------*/
+/* --- the loop */
 
 struct event_base *
 prog_base(void)
@@ -221,7 +221,7 @@ prog_signal(struct event_base *base, int signo, void (*cb)(int, short, void *),
 	return ev;
 }
 
-/* --- daemon ---------------------------------------------------------------*/
+/* --- daemon */
 
 /* The write end of the pipe to the waiting parent; -1 in the foreground. */
 static int ready_fd = -1;
@@ -303,7 +303,7 @@ prog_pidfile(const char *path)
 	return atomicfile_write(AT_FDCWD, path, buf, (size_t)n, 0644);
 }
 
-/* --- privileges -----------------------------------------------------------*/
+/* --- privileges */
 
 /* Permitted and effective capabilities become CAPS; nothing is inherited. */
 static int
