@@ -1,0 +1,225 @@
+#include "prober/net/packet_parse.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#define QUOTE_MIN_EXT 128 /* bytes of quote before an unannounced extension */
+
+static uint16_t
+get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* The first 8 transport bytes of the quote: ports or ICMP id and sequence. */
+static void
+parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
+{
+	if (len < 8)
+		return;
+	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6) {
+		out->q_csum = get16(p + 2);
+		out->q_sport = get16(p + 4);
+		out->q_dport = get16(p + 6);
+		return;
+	}
+	out->q_sport = get16(p);
+	out->q_dport = get16(p + 2);
+	if (out->q_proto == IPPROTO_UDP)
+		out->q_csum = get16(p + 6);
+}
+
+static int
+parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
+{
+	size_t hlen;
+
+	if (family == ADDR_IPV4) {
+		if (len < 20 || p[0] >> 4 != 4)
+			return -1;
+		hlen = (size_t)(p[0] & 15) * 4;
+		if (hlen < 20 || hlen > len)
+			return -1;
+		out->q_tos = p[1];
+		out->q_len = get16(p + 2);
+		out->q_ipid = get16(p + 4);
+		out->q_ttl = p[8];
+		out->q_proto = p[9];
+		out->target = addr_make(ADDR_IPV4, p + 16);
+	} else {
+		hlen = 40;
+		if (len < hlen || p[0] >> 4 != 6)
+			return -1;
+		out->q_tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
+		out->q_len = (uint16_t)(get16(p + 4) + hlen);
+		out->q_proto = p[6];
+		out->q_ttl = p[7];
+		out->target = addr_make(ADDR_IPV6, p + 24);
+	}
+	parse_quoted_l4(p + hlen, len - hlen, out);
+	return 0;
+}
+
+/*
+ * RFC 4884: QUOTED bytes of quote by the length field, then a 4-byte header
+ * (version 2, checksum) and objects.  P, LEN: from the quote on.
+ */
+static void
+parse_extension(const uint8_t *p, size_t len, size_t quoted, struct reply *out)
+{
+	if (quoted == 0)
+		quoted = QUOTE_MIN_EXT;
+	if (quoted < QUOTE_MIN_EXT || len < quoted + 8)
+		return;
+	p += quoted;
+	len -= quoted;
+	if (len > 0xffff || p[0] >> 4 != 2)
+		return;
+	if (get16(p + 2) != 0 && packet_csum(packet_sum(p, len, 0)) != 0)
+		return;
+	out->ext = p + 4;
+	out->ext_len = (uint16_t)(len - 4);
+}
+
+/* What an ICMP type is to us; unit: bytes per count of its length field. */
+struct icmp_kind {
+	uint8_t type, error, len_at, unit;
+};
+
+static const struct icmp_kind icmp4_kinds[] = {
+    {0, 0, 0, 0},
+    {3, 1, 5, 4},
+    {4, 1, 0, 0},
+    {11, 1, 5, 4},
+    {12, 1, 5, 4},
+};
+
+static const struct icmp_kind icmp6_kinds[] = {
+    {1, 1, 4, 8},
+    {2, 1, 0, 0},
+    {3, 1, 4, 8},
+    {4, 1, 0, 0},
+    {129, 0, 0, 0},
+};
+
+static int
+parse_icmp(const uint8_t *p, size_t len, int family, struct reply *out)
+{
+	const struct icmp_kind *k =
+	    family == ADDR_IPV4 ? icmp4_kinds : icmp6_kinds;
+	size_t i;
+
+	if (len < 8)
+		return -1;
+	for (i = 0; i < 5 && k[i].type != p[0]; i++)
+		;
+	if (i == 5)
+		return -1;
+	k += i;
+	out->icmp_type = p[0];
+	out->icmp_code = p[1];
+	if (!k->error) {
+		out->kind = REPLY_ICMP_ECHO;
+		out->icmp_id = get16(p + 4);
+		out->icmp_seq = get16(p + 6);
+		return 0;
+	}
+	out->kind = REPLY_ICMP_ERROR;
+	/* A next-hop MTU over 64 KiB (IPv6 only) cannot be told apart from no
+	 * limit for any probe of ours. */
+	if (family == ADDR_IPV4 ? (p[0] == 3 && p[1] == 4) : p[0] == 2)
+		out->nhmtu =
+		    p[4] | p[5] && family == ADDR_IPV6 ? 0xffff : get16(p + 6);
+	if (parse_quote(p + 8, len - 8, family, out) == -1)
+		return -1;
+	if (k->unit != 0)
+		parse_extension(
+		    p + 8, len - 8, (size_t)p[k->len_at] * k->unit, out);
+	return 0;
+}
+
+static int
+parse_ports(const uint8_t *p, size_t len, int proto, struct reply *out)
+{
+	if (len < (proto == IPPROTO_TCP ? 20u : 8u))
+		return -1;
+	out->kind = proto == IPPROTO_TCP ? REPLY_TCP : REPLY_UDP;
+	out->sport = get16(p);
+	out->dport = get16(p + 2);
+	if (proto == IPPROTO_TCP)
+		out->tcp_flags = p[13];
+	return 0;
+}
+
+static int
+parse_l4(const uint8_t *p, size_t len, int proto, struct reply *out)
+{
+	switch (proto) {
+	case IPPROTO_ICMP:
+		return out->from.family == ADDR_IPV4
+		    ? parse_icmp(p, len, ADDR_IPV4, out)
+		    : -1;
+	case IPPROTO_ICMPV6:
+		return out->from.family == ADDR_IPV6
+		    ? parse_icmp(p, len, ADDR_IPV6, out)
+		    : -1;
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return parse_ports(p, len, proto, out);
+	default:
+		return -1;
+	}
+}
+
+static int
+parse_ipv4(const uint8_t *p, size_t len, struct reply *out)
+{
+	size_t hlen, total;
+
+	if (len < 20)
+		return -1;
+	hlen = (size_t)(p[0] & 15) * 4;
+	total = get16(p + 2);
+	if (hlen < 20 || total < hlen || len < hlen)
+		return -1;
+	if (get16(p + 6) & 0x1fff)
+		return -1; /* not the first fragment */
+	out->size = (uint16_t)total;
+	out->tos = p[1];
+	out->ipid = get16(p + 4);
+	out->ttl = p[8];
+	out->from = out->target = addr_make(ADDR_IPV4, p + 12);
+	if (len > total)
+		len = total; /* Ethernet padding */
+	return parse_l4(p + hlen, len - hlen, p[9], out);
+}
+
+static int
+parse_ipv6(const uint8_t *p, size_t len, struct reply *out)
+{
+	size_t total;
+
+	if (len < 40)
+		return -1;
+	total = 40 + (size_t)get16(p + 4);
+	out->size = (uint16_t)total;
+	out->tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
+	out->ttl = p[7];
+	out->from = out->target = addr_make(ADDR_IPV6, p + 8);
+	if (len > total)
+		len = total;
+	return parse_l4(p + 40, len - 40, p[6], out);
+}
+
+int
+packet_parse(const uint8_t *p, size_t len, struct reply *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (len < 1)
+		return -1;
+	if (p[0] >> 4 == 4)
+		return parse_ipv4(p, len, out);
+	if (p[0] >> 4 == 6)
+		return parse_ipv6(p, len, out);
+	return -1;
+}

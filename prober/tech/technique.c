@@ -1,0 +1,255 @@
+/*
+ * technique: THE TABLE, and the parser of measurements in scamper's notation.
+ */
+#include "prober/tech/technique.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/scan.h"
+#include "common/xmalloc.h"
+
+extern const struct technique technique_trace;
+
+const struct technique *const technique_table[] = {
+    &technique_trace,
+    NULL,
+};
+
+#define WORDS_MAX 128
+
+struct parse {
+	struct measurement *m;
+	uint64_t seen[4]; /* letters met, one bit each */
+	char *why;
+	size_t why_size;
+};
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(struct parse *ps, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ps->why, ps->why_size, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int
+set_number(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	uint8_t *at = (uint8_t *)ps->m->conf + o->offset;
+	uint32_t v;
+
+	if (scan_u32(arg, o->min, o->max, &v) == -1)
+		return refuse(ps, "-%c failed: %s must be within %u - %u",
+		    o->letter, o->name, o->min, o->max);
+	if (o->kind == OPT_U8)
+		*at = (uint8_t)v;
+	else if (o->kind == OPT_U16)
+		*(uint16_t *)(void *)at = (uint16_t)v;
+	else
+		*(uint32_t *)(void *)at = v;
+	return 0;
+}
+
+static int
+set_word(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	for (uint8_t i = 0; o->words[i] != NULL; i++) {
+		if (strcasecmp(o->words[i], arg) == 0) {
+			((uint8_t *)ps->m->conf)[o->offset] = i;
+			return 0;
+		}
+	}
+	return refuse(ps, "-%c failed: unknown %s %s", o->letter, o->name, arg);
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int
+set_hex(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	struct technique_hex *hex =
+	    (void *)((uint8_t *)ps->m->conf + o->offset);
+	size_t n = strlen(arg);
+
+	if (n == 0 || n % 2 != 0 || n / 2 > sizeof(hex->bytes))
+		return refuse(ps, "-%c failed: %s must be 1 - %zu hex bytes",
+		    o->letter, o->name, sizeof(hex->bytes));
+	for (size_t i = 0; i < n; i += 2) {
+		int hi = hex_digit(arg[i]), lo = hex_digit(arg[i + 1]);
+
+		if (hi == -1 || lo == -1)
+			return refuse(ps, "-%c failed: %s is not hexadecimal",
+			    o->letter, o->name);
+		hex->bytes[i / 2] = (uint8_t)(hi << 4 | lo);
+	}
+	hex->len = (uint16_t)(n / 2);
+	return 0;
+}
+
+static int
+set_option(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	switch (o->kind) {
+	case OPT_FLAG:
+		*(uint32_t *)(void *)((uint8_t *)ps->m->conf + o->offset) |=
+		    o->min;
+		return 0;
+	case OPT_WORD:
+		return set_word(ps, o, arg);
+	case OPT_HEX:
+		return set_hex(ps, o, arg);
+	default:
+		return set_number(ps, o, arg);
+	}
+}
+
+static const struct technique_opt *
+find_option(const struct technique *tech, char letter)
+{
+	for (const struct technique_opt *o = tech->opts; o->letter != 0; o++) {
+		if (o->letter == letter)
+			return o;
+	}
+	return NULL;
+}
+
+/* One word of options, "-Q" or "-QT" or "-Qw" with NEXT as its argument.
+ * Returns the number of words taken, or -1. */
+static int
+parse_option_word(struct parse *ps, const char *word, const char *next)
+{
+	const struct technique_opt *o;
+
+	if (word[1] == '\0')
+		return refuse(ps, "option expected after -");
+	for (const char *c = word + 1; *c != '\0'; c++) {
+		o = find_option(ps->m->tech, *c);
+		if (o == NULL)
+			return refuse(ps, "unknown option -%c", *c);
+		if (ps->seen[*c / 64] & 1ULL << *c % 64)
+			return refuse(ps, "repeated option -%c", *c);
+		ps->seen[*c / 64] |= 1ULL << *c % 64;
+		if (o->kind == OPT_FLAG) {
+			set_option(ps, o, NULL);
+			continue;
+		}
+		if (c[1] != '\0')
+			return refuse(ps,
+			    "the argument of -%c must be a "
+			    "word of its own",
+			    *c);
+		if (next == NULL)
+			return refuse(ps, "-%c requires an argument", *c);
+		return set_option(ps, o, next) == -1 ? -1 : 2;
+	}
+	return 1;
+}
+
+static int
+parse_target(struct parse *ps, char **words, int n, struct addr *target)
+{
+	if (target == NULL)
+		return n == 0 ? 0 : refuse(ps, "unexpected word %s", words[0]);
+	if (n == 0)
+		return refuse(ps, "no target address");
+	if (n > 1)
+		return refuse(ps, "more than one target: %s", words[1]);
+	if (addr_scan(words[0], target) == -1)
+		return refuse(ps, "target %s is not an address", words[0]);
+	return 0;
+}
+
+static int
+parse_words(struct parse *ps, char **words, int n, struct addr *target)
+{
+	const struct technique *tech = ps->m->tech;
+	const char *reason;
+	int i = 1, used;
+
+	while (i < n && words[i][0] == '-') {
+		used = parse_option_word(
+		    ps, words[i], i + 1 < n ? words[i + 1] : NULL);
+		if (used == -1)
+			return -1;
+		i += used;
+	}
+	if (parse_target(ps, words + i, n - i, target) == -1)
+		return -1;
+	reason = tech->check != NULL ? tech->check(ps->m->conf) : NULL;
+	return reason == NULL ? 0 : refuse(ps, "%s", reason);
+}
+
+static const struct technique *
+find_technique(const char *name)
+{
+	for (size_t i = 0; technique_table[i] != NULL; i++) {
+		if (strcasecmp(technique_table[i]->name, name) == 0)
+			return technique_table[i];
+	}
+	return NULL;
+}
+
+struct measurement *
+technique_parse(
+    const char *text, struct addr *target, char *why, size_t why_size)
+{
+	struct parse ps = {.why = why, .why_size = why_size};
+	const struct technique *tech;
+	char *copy = xstrdup(text), *words[WORDS_MAX];
+	int n = scan_words(copy, words, WORDS_MAX);
+
+	tech = n > 0 ? find_technique(words[0]) : NULL;
+	if (n < 1)
+		refuse(&ps,
+		    n == 0 ? "empty command"
+			   : "too many words or an "
+			     "open quote");
+	else if (tech == NULL)
+		refuse(&ps, "unknown technique %s", words[0]);
+	if (tech == NULL) {
+		free(copy);
+		return NULL;
+	}
+	ps.m = xcalloc(1, sizeof(*ps.m) + tech->conf_size);
+	ps.m->tech = tech;
+	ps.m->refs = 1;
+	ps.m->text = xstrdup(text);
+	tech->defaults(ps.m->conf);
+	if (parse_words(&ps, words, n, target) == -1) {
+		technique_unref(ps.m);
+		ps.m = NULL;
+	}
+	free(copy);
+	return ps.m;
+}
+
+void
+technique_unref(struct measurement *m)
+{
+	if (m == NULL || --m->refs > 0)
+		return;
+	free(m->text);
+	free(m);
+}
+
+uint16_t
+technique_default_port(void)
+{
+	return (uint16_t)(getpid() | 0x8000);
+}

@@ -1,0 +1,164 @@
+/*
+ * technique: the contract between the Prober's engine and a measurement
+ * technique (trace, ping, ...).
+ *
+ * A technique is one file and one row in technique_table[] (technique.c).  It
+ * has a configuration, parsed from scamper's notation by its option table and
+ * shared by all tasks of a cycle, and a state per task.  The engine calls it:
+ *
+ *	start ──► probe_send ··· credit ···► probe ──► (wire) ──► sent
+ *	                ▲                                           │
+ *	                ├──────────── reply, timeout ◄── probe_wait ┘
+ *	                └─ probe_done ──► record
+ *
+ * Exactly one of probe_send(), probe_wait(), probe_done() is in force for a
+ * task: a later call replaces the former.  A technique owns no socket, timer,
+ * file or heap; memory beyond its state comes in blocks that the engine takes
+ * back when the task ends.  It can be tested by feeding replies, reading
+ * probes and advancing a clock of the test's own.
+ */
+#ifndef PROBER_TECHNIQUE_H
+#define PROBER_TECHNIQUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/warts/warts.h"
+#include "prober/net/packet_build.h"
+
+struct task;
+
+/* --- what came back ------------------------------------------------------- */
+
+enum reply_kind {
+	REPLY_ICMP_ERROR, /* quotes a probe */
+	REPLY_ICMP_ECHO, /* echo reply */
+	REPLY_UDP,
+	REPLY_TCP,
+};
+
+/* One packet received, as packet_parse() understands it. */
+struct reply {
+	enum reply_kind kind;
+	struct addr from;
+	struct addr target; /* quoted destination; `from' if nothing quoted */
+	int64_t rx_ns; /* wall clock, by the kernel */
+	uint16_t size; /* whole IP packet */
+	uint16_t ipid; /* 0 for IPv6 */
+	uint8_t ttl, tos;
+	uint8_t icmp_type, icmp_code;
+	uint16_t icmp_id, icmp_seq; /* of an echo reply */
+	uint16_t nhmtu; /* next-hop MTU of a "too big" */
+	uint16_t sport, dport; /* of a TCP or UDP reply */
+	uint8_t tcp_flags;
+	/* The quoted packet of an ICMP error: */
+	uint8_t q_proto; /* IPPROTO_ */
+	uint8_t q_ttl, q_tos;
+	uint16_t q_len; /* total length by its IP header */
+	uint16_t q_ipid;
+	uint16_t q_sport, q_dport; /* or ICMP id, sequence */
+	uint16_t q_csum;
+	/* RFC 4884 extension objects, from behind the extension header: */
+	const uint8_t *ext; /* NULL if none; gone after the call */
+	uint16_t ext_len;
+};
+
+/* --- what to record --------------------------------------------------------- */
+
+struct technique_record {
+	uint16_t type; /* enum warts_type: which member of the union */
+	union {
+		struct warts_trace trace;
+	};
+};
+
+/* --- options ---------------------------------------------------------------- */
+
+enum technique_opt_kind {
+	OPT_FLAG, /* sets bits `min' in a uint32_t */
+	OPT_U8,
+	OPT_U16,
+	OPT_U32,
+	OPT_WORD, /* one of words[], stored as uint8_t index */
+	OPT_HEX, /* struct technique_hex */
+};
+
+struct technique_hex {
+	uint16_t len;
+	uint8_t bytes[1400];
+};
+
+struct technique_opt {
+	char letter;
+	uint8_t kind; /* enum technique_opt_kind */
+	uint16_t offset; /* of the member in the configuration */
+	uint32_t min, max;
+	const char *name; /* "attempts", for messages and help */
+	const char *const *words; /* OPT_WORD: ends with NULL */
+};
+
+/* --- the technique ------------------------------------------------------------ */
+
+struct technique {
+	const char *name, *help;
+	size_t conf_size, state_size;
+	const struct technique_opt *opts; /* ends with letter 0 */
+	void (*defaults)(void *conf);
+	/* Rules across options; NULL or a static reason. */
+	const char *(*check)(void *conf);
+	void (*start)(struct task *t, int64_t wall_ns);
+	/* A credit is there: describe the probe to send. */
+	void (*probe)(struct task *t, struct probe *pr);
+	/* The probe with this id left at TX_NS (wall clock). */
+	void (*sent)(struct task *t, uint32_t id, int64_t tx_ns);
+	void (*reply)(struct task *t, const struct reply *r);
+	void (*timeout)(struct task *t);
+	/* Fill in the record; memory may be taken with technique_scratch(). */
+	void (*record)(struct task *t, struct technique_record *out);
+};
+
+extern const struct technique *const technique_table[]; /* ends with NULL */
+
+/* A parsed measurement: technique and configuration, shared by many tasks. */
+struct measurement {
+	const struct technique *tech;
+	int refs;
+	char *text; /* as it was given, for messages and canonical print */
+	max_align_t conf[]; /* tech->conf_size bytes */
+};
+
+/*
+ * Parse "TECHNIQUE OPTIONS... [ADDRESS]" in scamper's notation (TEXT is not
+ * changed): names are matched without regard to case, flags may be bundled, an
+ * option's argument is a separate word.  TARGET non-NULL demands an address
+ * and stores it, NULL refuses one.  Returns a measurement with one reference,
+ * or NULL with the reason in WHY (WHY_SIZE bytes).
+ */
+struct measurement *technique_parse(
+    const char *text, struct addr *target, char *why, size_t why_size);
+void technique_unref(struct measurement *m);
+
+/* The source port, ICMP id of this process: (pid & 0xffff) | 0x8000. */
+uint16_t technique_default_port(void);
+
+/* --- what the engine gives (window.c; stubs in a technique's unit test) ------- */
+
+void *task_state(struct task *t);
+const void *task_conf(const struct task *t);
+const struct addr *task_src(const struct task *t);
+const struct addr *task_dst(const struct task *t);
+
+/* Call ->probe as soon as the pacer has a credit. */
+void probe_send(struct task *t);
+/* Call ->timeout WAIT_NS from now, if no reply changes that. */
+void probe_wait(struct task *t, int64_t wait_ns);
+/* The task is over: ->record is called, then its memory is gone. */
+void probe_done(struct task *t);
+
+#define TECHNIQUE_BLOCK 120 /* usable bytes of a block */
+/* A zeroed block of TECHNIQUE_BLOCK bytes, freed with the task. */
+void *technique_block(struct task *t);
+/* SIZE zeroed bytes, good until the record has been written. */
+void *technique_scratch(size_t size);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * trace_store: what is remembered of a trace in progress: probes sent, replies
+ * received, and the rare extras of replies, in blocks of the engine's.
+ */
+#include <string.h>
+
+#include "prober/tech/trace.h"
+
+/* --- chains ------------------------------------------------------------------- */
+
+struct trace_probe *
+trace_probe_get(const struct trace *tr, unsigned int n)
+{
+	struct probe_block *b = tr->probes;
+
+	/* Nearly always one of the last few probes is meant. */
+	if (n / PROBES_PER_BLOCK == (tr->nprobes - 1u) / PROBES_PER_BLOCK)
+		return &tr->probes_last->p[n % PROBES_PER_BLOCK];
+	for (; n >= PROBES_PER_BLOCK; n -= PROBES_PER_BLOCK)
+		b = b->next;
+	return &b->p[n];
+}
+
+struct trace_probe *
+trace_probe_add(struct task *t, struct trace *tr)
+{
+	struct probe_block *b;
+
+	if (tr->nprobes % PROBES_PER_BLOCK == 0) {
+		b = technique_block(t);
+		if (tr->probes == NULL)
+			tr->probes = b;
+		else
+			tr->probes_last->next = b;
+		tr->probes_last = b;
+	}
+	return &tr->probes_last->p[tr->nprobes++ % PROBES_PER_BLOCK];
+}
+
+static struct trace_hop *
+hop_add(struct task *t, struct trace *tr)
+{
+	struct hop_block *b;
+
+	if (tr->nhops % HOPS_PER_BLOCK == 0) {
+		b = technique_block(t);
+		if (tr->hops == NULL)
+			tr->hops = b;
+		else
+			tr->hops_last->next = b;
+		tr->hops_last = b;
+	}
+	return &tr->hops_last->h[tr->nhops++ % HOPS_PER_BLOCK];
+}
+
+static struct ext_block *
+ext_block_add(struct task *t, struct trace *tr)
+{
+	struct ext_block *b = technique_block(t);
+
+	b->hop = (uint16_t)(tr->nhops - 1);
+	if (tr->exts == NULL)
+		tr->exts = b;
+	else
+		tr->exts_last->next = b;
+	tr->exts_last = b;
+	return b;
+}
+
+static void
+ext_add(struct task *t, struct trace *tr, const struct reply *r)
+{
+	struct ext_block *b;
+	size_t n;
+
+	if (r->nhmtu != 0)
+		ext_block_add(t, tr)->nhmtu = r->nhmtu;
+	for (size_t off = 0; off < r->ext_len; off += n) {
+		b = ext_block_add(t, tr);
+		n = r->ext_len - off;
+		if (n > sizeof(b->bytes))
+			n = sizeof(b->bytes);
+		b->len = (uint16_t)n;
+		memcpy(b->bytes, r->ext + off, n);
+	}
+}
+
+int
+trace_is_loop(const struct trace *tr, const struct trace_hop *h)
+{
+	const struct hop_block *b = tr->hops;
+	int earlier = 0;
+
+	for (unsigned int i = 0; i < tr->nhops; i++) {
+		const struct trace_hop *o = &b->h[i % HOPS_PER_BLOCK];
+
+		if (o->probe_ttl < h->probe_ttl &&
+		    memcmp(o->addr, h->addr, 16) == 0) {
+			if (o->probe_ttl + 1 == h->probe_ttl)
+				return 0;
+			earlier = 1;
+		}
+		if (i % HOPS_PER_BLOCK == HOPS_PER_BLOCK - 1)
+			b = b->next;
+	}
+	return earlier;
+}
+
+struct trace_hop *
+trace_hop_add(
+    struct task *t, struct trace *tr, const struct reply *r, int number)
+{
+	const struct trace_probe *p = trace_probe_get(tr, (unsigned int)number);
+	struct trace_hop *h = hop_add(t, tr);
+	int64_t rtt_us;
+
+	memcpy(h->addr, r->from.b, 16);
+	h->probe = (uint16_t)number;
+	h->probe_ttl = p->ttl;
+	/* The kernel stamps a reply on arrival, we stamp a batch around its
+	 * system call: on a path of no length the difference may be below
+	 * zero. */
+	rtt_us = (r->rx_ns - tr->start_ns) / NS_PER_US - p->tx_us;
+	h->rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
+	h->size = r->size;
+	h->ipid = r->ipid;
+	h->q_len = r->q_len;
+	h->ttl = r->ttl;
+	h->tos = r->tos;
+	h->q_ttl = r->q_ttl;
+	h->q_tos = r->q_tos;
+	h->icmp_type = r->icmp_type;
+	h->icmp_code = r->icmp_code;
+	h->flags = WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS;
+	if (r->kind == REPLY_UDP)
+		h->flags |= WARTS_HOP_UDP;
+	if (r->kind == REPLY_TCP)
+		h->flags |= WARTS_HOP_TCP;
+	if (r->ext_len > 0 || r->nhmtu != 0)
+		ext_add(t, tr, r);
+	return h;
+}
