@@ -1,0 +1,111 @@
+/*
+ * admit: which command becomes the next task.  The Hold List's first if it is
+ * due, else the queue's first.  A command whose address is active or on hold
+ * goes to the Hold List; one that must not or cannot be probed is refused and
+ * counted.
+ */
+#include "common/prefixset.h"
+#include "prober/prober.h"
+
+static void
+refuse(struct command *c, enum refusal why)
+{
+	c->lc->refused[why]++;
+	technique_unref(c->m);
+}
+
+static void
+put_on_hold(struct admit *a, const struct command *c, int64_t now_ns)
+{
+	c->lc->held++;
+	hold_add(a->hold, c, now_ns);
+}
+
+/* C has left its queue: a task of it, or NULL if it went elsewhere. */
+static struct task *
+try_command(struct admit *a, struct command *c, int64_t now_ns)
+{
+	struct link_path *path;
+	const char *why;
+
+	if (a->dnp != NULL && prefixset_match(a->dnp, &c->dst, NULL)) {
+		refuse(c, REFUSED_DNP);
+		return NULL;
+	}
+	if (window_find(a->window, &c->dst) != NULL) {
+		put_on_hold(a, c, now_ns);
+		return NULL;
+	}
+	path = link_lookup(a->link, &c->dst, &why);
+	if (path == NULL) {
+		refuse(c, REFUSED_NOROUTE);
+		return NULL;
+	}
+	c->lc->active++;
+	return window_add(a->window, c, path);
+}
+
+/* Take the next command, from hold or queue; -1 when there is none. */
+static int
+take(struct admit *a, int64_t now_ns, struct command *c)
+{
+	if (hold_take(a->hold, now_ns, c) == 0) {
+		c->lc->held--;
+		return 0;
+	}
+	while (hold_count(a->hold) < HOLD_MAX &&
+	    cmdqueue_take(&a->queue, c) == 0) {
+		c->lc->queued--;
+		if (!hold_has(a->hold, &c->dst))
+			return 0;
+		put_on_hold(a, c, now_ns);
+	}
+	return -1;
+}
+
+struct task *
+admit_next(struct admit *a, int64_t now_ns, uint32_t *budget)
+{
+	struct command c;
+	struct task *t = NULL;
+
+	while (t == NULL && *budget > 0 && !window_full(a->window)) {
+		if (take(a, now_ns, &c) == -1)
+			break;
+		(*budget)--;
+		t = try_command(a, &c, now_ns);
+	}
+	return t;
+}
+
+int64_t
+admit_due(const struct admit *a)
+{
+	if (window_full(a->window))
+		return INT64_MAX;
+	if (a->queue.count > 0 && hold_count(a->hold) < HOLD_MAX)
+		return 0;
+	return hold_due(a->hold);
+}
+
+void
+admit_close(struct admit *a)
+{
+	struct command c;
+
+	a->closed = 1;
+	while (cmdqueue_take(&a->queue, &c) == 0) {
+		c.lc->queued--;
+		refuse(&c, REFUSED_EXIT);
+	}
+}
+
+int
+admit_put(struct admit *a, const struct command *c)
+{
+	if (a->closed || cmdqueue_put(&a->queue, c) == -1)
+		return -1;
+	c->lc->accepted++;
+	c->lc->queued++;
+	return 0;
+}

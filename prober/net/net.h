@@ -1,0 +1,90 @@
+/*
+ * net: routes, transmitting and receiving, as the engine sees them.
+ *
+ *	link.c	route and neighbour of an address, by netlink
+ *	tx.c	frames out: AF_PACKET, or raw sockets where there is no link
+ *	rx.c	packets in: a TPACKET_V3 ring, or raw sockets
+ *	sock.c	sockets that hold our port
+ */
+#ifndef PROBER_NET_H
+#define PROBER_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+/* --- link.c ------------------------------------------------------------------ */
+
+struct link;
+
+/* How packets get to some destinations.  Owned by the link, never moved. */
+struct link_path {
+	int ifindex;
+	struct addr src; /* our address */
+	struct addr
+	    next_hop; /* ADDR_NONE: no link addresses on this interface */
+	uint16_t mtu;
+	uint8_t mac_len; /* 0 with next_hop: not resolved (yet) */
+	uint8_t mac[8];
+	uint8_t raw_only; /* loopback: by raw socket */
+};
+
+/* NULL and a static reason in *WHY when netlink is not to be had. */
+struct link *link_open(const char **why);
+void link_close(struct link *l);
+/* The path to DST, or NULL and a static reason. */
+struct link_path *
+link_lookup(struct link *l, const struct addr *dst, const char **why);
+/* Readable when routes or neighbours changed: call link_changed(). */
+int link_fd(const struct link *l);
+void link_changed(struct link *l);
+
+/* --- tx.c ---------------------------------------------------------------------- */
+
+struct tx;
+
+struct tx_frame {
+	const struct link_path *path;
+	const uint8_t *packet; /* from the IP header on */
+	uint16_t len;
+	uint8_t family;
+};
+
+/* RAW non-zero: by raw sockets only.  NULL and a reason. */
+struct tx *tx_open(int raw, const char **why);
+void tx_close(struct tx *tx);
+/*
+ * Send FRAMES[0..N) in order.  Returns how many were accepted (>= 1), or -1
+ * with errno about the first.  Never retries, never logs.
+ */
+int tx_send(struct tx *tx, const struct tx_frame *frames, int n);
+
+/* --- rx.c ---------------------------------------------------------------------- */
+
+struct rx;
+
+/* PKT: LEN bytes from the IP header on; RX_NS wall clock of arrival. */
+typedef void (*rx_cb)(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns);
+
+/* RAW non-zero: by raw sockets.  PORT: UDP to it is let through.  NULL and a
+ * reason. */
+struct rx *rx_open(int raw, uint16_t port, const char **why);
+void rx_close(struct rx *rx);
+/* A descriptor that is readable when there is something to poll for. */
+int rx_fd(const struct rx *rx);
+/* Hand at most about BUDGET packets to CB.  The number handed. */
+int rx_poll(struct rx *rx, int budget, rx_cb cb, void *arg);
+/* Packets that the kernel dropped for want of room, since the last call. */
+uint64_t rx_drops(struct rx *rx);
+
+/* --- sock.c ---------------------------------------------------------------------- */
+
+/*
+ * Hold UDP PORT in both families, so that the kernel neither gives it to
+ * another program nor answers replies to it with port unreachable.  What
+ * arrives is dropped.  Returns 0, or -1 + errno when the port is taken.
+ */
+int sock_hold_port(uint16_t port);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * prober: the map of the program, a section per file.
+ *
+ *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
+ *                          ├─► admit ─► window ───┤                 pacer
+ *               hold ◄─────┘     ▲      ▲   ▲     └─► output ─► spool, files
+ *                            listcycle  │   └─ timeout
+ *                                       └─ packet_parse ◄─ rx
+ *
+ * Words.  A *command* asks for one address to be measured; a *task* is a
+ * command in the Active Window.  Times named now_ns, due_ns are monotonic.
+ */
+#ifndef PROBER_H
+#define PROBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/queue.h>
+
+#include "common/addr.h"
+#include "common/clock.h"
+#include "prober/net/net.h"
+#include "prober/tech/technique.h"
+
+struct event_base;
+struct event;
+struct prefixset;
+struct listcycle;
+struct engine;
+
+/* A command as it waits in the queue or on hold. */
+struct command {
+	struct addr dst;
+	struct listcycle *lc;
+	struct measurement *m; /* a reference, handed on with the command */
+	uint64_t number; /* within the cycle, from 1 */
+};
+
+/* --- listcycle.c: the List-Cycle Table ------------------------------------- */
+
+enum refusal {
+	REFUSED_DNP, /* do-not-probe list */
+	REFUSED_NOROUTE, /* no route, or no source address, to it */
+	REFUSED_EXIT, /* still queued when `exit' came */
+	REFUSED_N,
+};
+extern const char *const listcycle_refusal[REFUSED_N]; /* their names */
+
+/*
+ * One list in one cycle.  At all times
+ *	accepted = recorded + sum(refused) + held + queued + active
+ * where a task whose record waits for room on the disk counts as active.
+ */
+struct listcycle {
+	TAILQ_ENTRY(listcycle) link;
+	uint32_t list, cycle;
+	struct measurement *m;
+	uint64_t position; /* number of the next `ip' of its stream */
+	uint64_t accepted, recorded, refused[REFUSED_N];
+	uint64_t held, queued, active;
+	int ended; /* `end' was read */
+	int out; /* handle of the output */
+	uint64_t acked; /* last acknowledged */
+};
+
+TAILQ_HEAD(listcycle_table, listcycle);
+
+struct listcycle *
+listcycle_find(const struct listcycle_table *t, uint32_t list, uint32_t cycle);
+/* A new row with reference M (taken over). */
+struct listcycle *listcycle_add(struct listcycle_table *t, uint32_t list,
+    uint32_t cycle, struct measurement *m);
+/* Non-zero when `end' may take effect: nothing queued, held or active. */
+int listcycle_is_over(const struct listcycle *lc);
+void listcycle_remove(struct listcycle_table *t, struct listcycle *lc);
+/* "accepted=… recorded=… refused=… (…) held=… queued=… active=…" */
+const char *listcycle_books(const struct listcycle *lc, char *buf, size_t n);
+uint64_t listcycle_refused(const struct listcycle *lc);
+
+/* --- cmdqueue.c: the Command Queue --------------------------------------------- */
+
+/* A bounded FIFO of commands.  Sources read no further while it is full. */
+struct cmdqueue {
+	struct command *ring;
+	uint32_t size, head, count; /* size: a power of two */
+};
+
+void cmdqueue_init(struct cmdqueue *q, uint32_t size);
+void cmdqueue_clear(struct cmdqueue *q); /* drops references */
+/* 0, or -1 when full. */
+int cmdqueue_put(struct cmdqueue *q, const struct command *c);
+/* 0 and the oldest in *OUT, or -1 when empty. */
+int cmdqueue_take(struct cmdqueue *q, struct command *out);
+
+/* --- hold.c: the Hold List -------------------------------------------------------- */
+
+#define HOLD_MAX (1u << 20) /* commands; the queue waits beyond that */
+
+struct hold;
+
+struct hold *hold_new(int64_t period_ns);
+void hold_free(struct hold *h); /* drops references */
+size_t hold_count(const struct hold *h);
+/* Is a command for A on hold? */
+int hold_has(const struct hold *h, const struct addr *a);
+/* Put C on hold until max(now, latest hold of its address) + period. */
+void hold_add(struct hold *h, const struct command *c, int64_t now_ns);
+/* When the first is due; INT64_MAX when there is none. */
+int64_t hold_due(const struct hold *h);
+/* Take the first if it is due: 0, else -1.  Equal times: first come. */
+int hold_take(struct hold *h, int64_t now_ns, struct command *out);
+
+/* --- window.c: the Active Window, and the tasks in it ------------------------- */
+
+TAILQ_HEAD(task_list, task);
+
+enum task_where {
+	TASK_IDLE, /* between two calls of its technique */
+	TASK_READY, /* in window.ready: wants a credit */
+	TASK_SENDING, /* its frame waits in the transmit queue */
+	TASK_WAITING, /* in a timeout class */
+	TASK_DONE, /* in window.done: its record is to be written */
+};
+
+struct task_block;
+
+struct task {
+	TAILQ_ENTRY(task) link; /* of the list that `where' names */
+	int64_t due_ns; /* TASK_WAITING */
+	struct window *win;
+	struct listcycle *lc;
+	struct measurement *m;
+	struct link_path *path;
+	struct task_block *blocks;
+	uint64_t number;
+	struct addr dst;
+	uint8_t where; /* enum task_where */
+	uint8_t timeout; /* index of the class */
+	uint8_t nframes; /* in the transmit queue */
+	max_align_t state[];
+};
+
+#define TIMEOUT_CLASSES 32
+
+/* --- timeout.c: deadlines as FIFOs of equal duration --------------------------- */
+
+struct timeout {
+	struct {
+		int64_t ns;
+		struct task_list fifo;
+	} classes[TIMEOUT_CLASSES];
+	int n;
+};
+
+void timeout_init(struct timeout *to);
+/* T is due at NOW + WAIT (rounded up to a class when there are too many). */
+void timeout_add(
+    struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns);
+void timeout_remove(struct timeout *to, struct task *t);
+/* The earliest deadline; INT64_MAX when there is none. */
+int64_t timeout_due(const struct timeout *to);
+/* A task whose deadline has come, removed; NULL if none. */
+struct task *timeout_pop(struct timeout *to, int64_t now_ns);
+
+/* window.c goes on */
+struct window {
+	struct task **slots; /* open addressing, keyed by address */
+	uint32_t nslots, count;
+	uint32_t max; /* tasks at a time, 0: no limit */
+	size_t task_size;
+	struct task_list free, ready, done;
+	uint32_t nready;
+	struct timeout timeout;
+	struct task_block *free_blocks;
+	struct window_chunk *chunks;
+	int64_t now_ns; /* of this turn */
+};
+
+void window_init(struct window *w, uint32_t max);
+void window_clear(struct window *w);
+int window_full(const struct window *w);
+struct task *window_find(const struct window *w, const struct addr *dst);
+/* A new task for C (its reference taken over), not yet started. */
+struct task *
+window_add(struct window *w, const struct command *c, struct link_path *path);
+/* Forget T, which is in no list. */
+void window_remove(struct window *w, struct task *t);
+/* The task that waits longest for a credit, removed from the list; or NULL. */
+struct task *window_take_ready(struct window *w);
+/* Free what technique_scratch() gave since the last call. */
+void window_scratch_reset(void);
+
+/* --- pacer.c: how many packets now? --------------------------------------------- */
+
+/*
+ * Credits accrue at the rate; what could not be used in time is made up for
+ * later, at most an eighth faster than the rate, and forgotten after
+ * PACER_DEBT_NS.
+ */
+struct pacer {
+	uint64_t pps; /* 0: no limit */
+	int64_t last_ns; /* of the last accrual; 0: none yet */
+	uint64_t acc; /* credits × 1e9 */
+};
+
+#define PACER_DEBT_NS (250 * NS_PER_MS)
+#define PACER_BURST_NS (8 * NS_PER_MS) /* one turn's share at most */
+
+void pacer_init(struct pacer *p, uint32_t pps);
+/* Accrue up to NOW; the number of packets that may be sent in this turn. */
+uint32_t pacer_credits(struct pacer *p, int64_t now_ns);
+void pacer_spend(struct pacer *p, uint32_t n);
+/* There is nothing to send: unused time earns no more than one credit. */
+void pacer_idle(struct pacer *p);
+/* When the next packet may go: at high rates no sooner than a millisecond
+ * after NOW, so that one wake-up sends a millisecond's share. */
+int64_t pacer_due(const struct pacer *p, int64_t now_ns);
+
+/* --- output.c: records to the spool, a file, or text ----------------------------- */
+
+struct output;
+
+struct output_config {
+	const char *spool; /* directory, or NULL: write to PATH */
+	const char *path; /* "-": standard output */
+	const char *format; /* text, warts, json, warts.gz; NULL: by suffix */
+	const char *monitor; /* -M, or NULL */
+};
+
+struct output_cycle {
+	uint32_t list, cycle;
+	const char *name, *descr; /* descr may be NULL */
+	uint32_t start; /* Unix time */
+	int resumed;
+};
+
+/* Dies with a message when it cannot be opened. */
+struct output *output_open(const struct output_config *cfg, int64_t now_ns);
+/* A handle for the cycle; writes its list and start. */
+int output_cycle_begin(struct output *o, const struct output_cycle *c);
+void output_cycle_end(struct output *o, int handle, uint32_t stop);
+/* 0, or -1: no room now, keep the record and try after the next tick. */
+int output_record(struct output *o, int handle, struct technique_record *rec);
+/* At least once a second.  Non-zero: no room, admit nothing. */
+int output_tick(struct output *o, int64_t now_ns);
+/* Seal the segment, or swap nothing.  0, or -1 + errno. */
+int output_rotate(struct output *o, int64_t now_ns);
+/* The list-cycle table's state, for the next mark. */
+void output_account(struct output *o, const struct listcycle_table *t);
+/* 0, or -1 if something could not be written. */
+int output_close(struct output *o, int64_t now_ns);
+
+/* --- admit.c: from commands to tasks ------------------------------------------------ */
+
+struct admit {
+	struct cmdqueue queue;
+	struct hold *hold;
+	struct window *window;
+	struct link *link;
+	struct prefixset *dnp; /* may be NULL */
+	struct listcycle_table table;
+	int closed; /* `exit' came: nothing from the queue any more */
+};
+
+/* The next task, not started; NULL when there is none to be had now.  Looks at
+ * the Hold List's first, then at the queue; refuses what must not be probed.
+ * Looks at no more than *BUDGET commands, and counts it down. */
+struct task *admit_next(struct admit *a, int64_t now_ns, uint32_t *budget);
+/* When there may be something to admit: 0 now, INT64_MAX not until told. */
+int64_t admit_due(const struct admit *a);
+/* `exit': drop the queue, counted as refused. */
+void admit_close(struct admit *a);
+/* Accept a command into the queue: 0, or -1 when it is full. */
+int admit_put(struct admit *a, const struct command *c);
+
+/* --- stats.c: what happened, and the progress line ------------------------------------- */
+
+struct stats {
+	uint64_t sent, received, unmatched, recorded, refused;
+	uint64_t tx_refused, tx_errors; /* frames */
+	uint64_t ring_drops;
+	uint64_t turns;
+	int64_t start_ns, shown_ns;
+	uint64_t shown_sent;
+	int progress; /* show a line on the terminal */
+	uint64_t total; /* addresses asked, 0 if not known yet */
+};
+
+void stats_progress(struct stats *s, int64_t now_ns, uint32_t pps);
+void stats_progress_end(struct stats *s);
+/* All counters and the books to the log, or to PATH (replaced atomically). */
+void stats_write(
+    const struct stats *s, const struct listcycle_table *t, const char *path);
+
+/* --- engine.c: the loop turn ----------------------------------------------------------- */
+
+#define ENGINE_BATCH 64 /* frames per system call */
+
+struct frame {
+	struct tx_frame f;
+	struct task *task; /* NULL: it ended while this waited */
+	uint32_t id;
+	uint8_t bytes[PROBE_SIZE_MAX];
+};
+
+struct engine {
+	struct event_base *base;
+	struct event *timer, *rx_event;
+	struct admit admit;
+	struct window window;
+	struct pacer pacer;
+	struct link *link;
+	struct tx *tx;
+	struct rx *rx;
+	struct output *out;
+	struct stats stats;
+	struct frame *frames; /* ENGINE_BATCH, the first nframes in use */
+	uint32_t nframes;
+	int64_t now_ns, tick_ns, tx_retry_ns;
+	int full; /* no room on the disk */
+	int rx_watched;
+	int stopping; /* exit: 1 finish active and held, 2 at once */
+	/* Called in each turn: sources may put commands into the queue. */
+	void (*refill)(void *arg);
+	void *refill_arg;
+	int (*more)(void *arg); /* will sources bring more? */
+};
+
+/* Take over base, link, tx, rx, out set by the caller and start the loop. */
+void engine_start(struct engine *e);
+/* Something changed from outside (new commands, exit): run a turn soon. */
+void engine_kick(struct engine *e);
+/* 1: no more from the queue, finish active and held.  2: drop all. */
+void engine_stop(struct engine *e, int how);
+void engine_clear(struct engine *e);
+
+/* --- options.c: the command line ---------------------------------------------------------- */
+
+struct options {
+	const char *command; /* -c */
+	uint32_t pps, window, list, cycle;
+	int64_t hold_ns;
+	const char *monitor, *list_name, *pidfile, *spool, *commands, *status;
+	struct output_config out;
+	const char *dnp;
+	int ilist, commands_on_line, file, cmdfile; /* -i -I -f -O cmdfile */
+	int daemon, raw, verbose;
+	int noprogress;
+};
+
+/* Parse; usage errors end the program (255).  The index of the first operand. */
+int options_parse(struct options *o, int argc, char **argv);
+
+#endif
