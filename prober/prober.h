@@ -137,7 +137,6 @@ struct task {
 	struct addr dst;
 	uint8_t where; /* enum task_where */
 	uint8_t timeout; /* index of the class */
-	uint8_t nframes; /* in the transmit queue */
 	max_align_t state[];
 };
 
@@ -277,19 +276,23 @@ int admit_put(struct admit *a, const struct command *c);
 /* --- stats.c: what happened, and the progress line ------------------------------------- */
 
 struct stats {
-	uint64_t sent, received, unmatched, recorded, refused;
+	uint64_t sent, received, unmatched, recorded;
 	uint64_t tx_refused, tx_errors; /* frames */
 	uint64_t ring_drops;
 	uint64_t turns;
+	uint64_t cycles_ended;
 	int64_t start_ns, shown_ns;
 	uint64_t shown_sent;
 	int progress; /* show a line on the terminal */
-	uint64_t total; /* addresses asked, 0 if not known yet */
+	uint64_t total; /* addresses asked, 0 if not known */
 };
 
-void stats_progress(struct stats *s, int64_t now_ns, uint32_t pps);
+/* "done/total, packets/s, time left" on standard error, at most twice a
+ * second; nothing unless s->progress. */
+void stats_progress(struct stats *s, int64_t now_ns);
+/* Wipe the line out. */
 void stats_progress_end(struct stats *s);
-/* All counters and the books to the log, or to PATH (replaced atomically). */
+/* All counters and the books to PATH, replaced atomically. */
 void stats_write(
     const struct stats *s, const struct listcycle_table *t, const char *path);
 
@@ -297,16 +300,21 @@ void stats_write(
 
 #define ENGINE_BATCH 64 /* frames per system call */
 
-struct frame {
-	struct tx_frame f;
-	struct task *task; /* NULL: it ended while this waited */
-	uint32_t id;
-	uint8_t bytes[PROBE_SIZE_MAX];
+/* Frames built and not yet taken by the kernel: [first, count). */
+struct batch {
+	struct tx_frame frames[ENGINE_BATCH];
+	struct {
+		struct task *task;
+		uint32_t id; /* of the probe, the technique's own */
+	} owner[ENGINE_BATCH];
+	uint8_t *bytes; /* PROBE_SIZE_MAX for each */
+	int first, count;
+	int64_t retry_ns; /* no room in the kernel: not before */
 };
 
 struct engine {
 	struct event_base *base;
-	struct event *timer, *rx_event;
+	struct event *timer, *rx_event, *link_event;
 	struct admit admit;
 	struct window window;
 	struct pacer pacer;
@@ -315,23 +323,25 @@ struct engine {
 	struct rx *rx;
 	struct output *out;
 	struct stats stats;
-	struct frame *frames; /* ENGINE_BATCH, the first nframes in use */
-	uint32_t nframes;
-	int64_t now_ns, tick_ns, tx_retry_ns;
+	struct batch batch;
+	int64_t now_ns, tick_ns;
 	int full; /* no room on the disk */
-	int rx_watched;
-	int stopping; /* exit: 1 finish active and held, 2 at once */
-	/* Called in each turn: sources may put commands into the queue. */
+	int rx_watched; /* rx_event is added */
+	int stopping; /* engine_stop() */
+	/* The sources: put commands into the queue; will there be more?  A
+	 * cycle that is over is told. */
 	void (*refill)(void *arg);
-	void *refill_arg;
-	int (*more)(void *arg); /* will sources bring more? */
+	int (*more)(void *arg);
+	void *source_arg;
+	const char *status; /* file for the books, or NULL */
 };
 
-/* Take over base, link, tx, rx, out set by the caller and start the loop. */
+/* The caller has set base, link, tx, rx, out, the sources, and has made window,
+ * pacer and admit.  The loop of `base' runs until all is done. */
 void engine_start(struct engine *e);
 /* Something changed from outside (new commands, exit): run a turn soon. */
 void engine_kick(struct engine *e);
-/* 1: no more from the queue, finish active and held.  2: drop all. */
+/* 1: nothing more from the queue, finish active and held.  2: drop all. */
 void engine_stop(struct engine *e, int how);
 void engine_clear(struct engine *e);
 

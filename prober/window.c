@@ -237,6 +237,57 @@ window_remove(struct window *w, struct task *t)
 	TAILQ_INSERT_HEAD(&w->free, t, link);
 }
 
+/*
+ * Scratch memory for one record at a time: a run of chunks that is reset, not
+ * freed, between records.  A program builds one record at a time, so there is
+ * one of it.
+ */
+#define SCRATCH_BYTES (64 * 1024)
+
+struct scratch {
+	struct scratch *next;
+	size_t used, size;
+	max_align_t bytes[];
+};
+
+static struct scratch *scratch;
+
+void *
+technique_scratch(size_t size)
+{
+	size_t align = _Alignof(max_align_t), want;
+	struct scratch *s;
+	void *p;
+
+	size = (size + align - 1) / align * align;
+	if (scratch == NULL || scratch->size - scratch->used < size) {
+		want = size > SCRATCH_BYTES ? size : SCRATCH_BYTES;
+		s = xmalloc(sizeof(*s) + want);
+		s->next = scratch;
+		s->used = 0;
+		s->size = want;
+		scratch = s;
+	}
+	p = (uint8_t *)scratch->bytes + scratch->used;
+	scratch->used += size;
+	return memset(p, 0, size);
+}
+
+void
+window_scratch_reset(void)
+{
+	struct scratch *s;
+
+	/* Keep one chunk, the usual case. */
+	while (scratch != NULL && scratch->next != NULL) {
+		s = scratch;
+		scratch = s->next;
+		free(s);
+	}
+	if (scratch != NULL)
+		scratch->used = 0;
+}
+
 /* --- where a task is ----------------------------------------------------------------- */
 
 /* Take T out of the list it is in. */

@@ -284,6 +284,12 @@ trace_timeout(struct task *t)
 		next_ttl(t, tr, 0);
 }
 
+static void
+trace_failed(struct task *t, int err)
+{
+	finish(t, task_state(t), WARTS_STOP_ERROR, err & 0xff);
+}
+
 /* --- replies ----------------------------------------------------------------------- */
 
 /* Number of the probe whose wire id (from 1) was ID, -1 if never sent. */
@@ -486,5 +492,6 @@ const struct technique technique_trace = {
     .sent = trace_sent,
     .reply = trace_reply,
     .timeout = trace_timeout,
+    .failed = trace_failed,
     .record = trace_record,
 };

@@ -1,0 +1,456 @@
+/*
+ * engine: the loop turn.
+ *
+ *	receive → expire → admit → techniques → transmit → record
+ *
+ * Every stage is bounded, so that commands, signals and the disk are never
+ * starved.  There is one timer: it is set to the next thing that has a time,
+ * and a turn does all that is due.  While a turn is near, replies wait in the
+ * ring for it, and the process does not wake up for them.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/xmalloc.h"
+#include "prober/net/packet_parse.h"
+#include "prober/prober.h"
+
+#define RX_BUDGET 8192 /* packets per turn */
+#define EXPIRE_BUDGET 8192 /* tasks per turn */
+#define SEND_BUDGET 4096 /* packets per turn */
+#define RECORD_BUDGET 4096 /* records per turn */
+#define TICK_NS NS_PER_SEC
+/* A turn nearer than this fetches the replies; else the ring wakes us. */
+#define RX_WATCH_NS (2 * NS_PER_MS)
+#define TX_RETRY_NS NS_PER_MS
+
+/* --- receive ---------------------------------------------------------------- */
+
+static void
+on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+{
+	struct engine *e = arg;
+	struct reply r;
+	struct task *t;
+
+	if (packet_parse(pkt, len, &r) == -1)
+		return;
+	t = window_find(&e->window, &r.target);
+	if (t == NULL || t->where == TASK_DONE) {
+		e->stats.unmatched++;
+		return;
+	}
+	e->stats.received++;
+	r.rx_ns = rx_ns;
+	t->m->tech->reply(t, &r);
+}
+
+/* --- expire ------------------------------------------------------------------- */
+
+static void
+expire(struct engine *e)
+{
+	struct task *t;
+
+	for (int i = 0; i < EXPIRE_BUDGET; i++) {
+		t = timeout_pop(&e->window.timeout, e->now_ns);
+		if (t == NULL)
+			return;
+		t->where = TASK_IDLE;
+		t->m->tech->timeout(t);
+	}
+}
+
+/* --- admit --------------------------------------------------------------------- */
+
+/* New tasks for the credits that no task in progress wants. */
+static void
+admit(struct engine *e, uint32_t credits)
+{
+	uint32_t budget = SEND_BUDGET;
+	int64_t wall_ns;
+	struct task *t;
+
+	if (e->full || e->window.nready >= credits)
+		return;
+	e->refill(e->source_arg);
+	if (admit_due(&e->admit) > e->now_ns)
+		return;
+	wall_ns = clock_wall_ns();
+	while (e->window.nready < credits) {
+		t = admit_next(&e->admit, e->now_ns, &budget);
+		if (t == NULL)
+			return;
+		t->m->tech->start(t, wall_ns);
+	}
+}
+
+/* --- techniques, transmit --------------------------------------------------------- */
+
+/* Build frames for the tasks that wait longest. */
+static void
+build_batch(struct engine *e, int want)
+{
+	struct batch *b = &e->batch;
+	struct probe pr;
+	struct task *t;
+	int i, len;
+
+	b->first = b->count = 0;
+	while (b->count < want && (t = window_take_ready(&e->window)) != NULL) {
+		i = b->count;
+		t->m->tech->probe(t, &pr);
+		t->where = TASK_SENDING;
+		len = packet_build(
+		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
+		assert(len > 0);
+		b->frames[i].packet = b->bytes + (size_t)i * PROBE_SIZE_MAX;
+		b->frames[i].len = (uint16_t)len;
+		b->frames[i].family = t->dst.family;
+		b->frames[i].path = t->path;
+		b->owner[i].task = t;
+		b->owner[i].id = pr.id;
+		b->count++;
+	}
+}
+
+/* What waited for room may have been overtaken by a reply: not to be sent. */
+static void
+drop_overtaken(struct batch *b)
+{
+	int n = b->first;
+
+	for (int i = b->first; i < b->count; i++) {
+		if (b->owner[i].task->where != TASK_SENDING)
+			continue;
+		b->frames[n] = b->frames[i];
+		b->owner[n] = b->owner[i];
+		n++;
+	}
+	b->count = n;
+}
+
+/* N frames were taken between two readings of the clock. */
+static void
+tell_sent(struct batch *b, int n, int64_t before_ns, int64_t after_ns)
+{
+	for (int i = 0; i < n; i++) {
+		struct task *t = b->owner[b->first + i].task;
+
+		t->where = TASK_IDLE;
+		t->m->tech->sent(t, b->owner[b->first + i].id,
+		    before_ns + (after_ns - before_ns) * i / n);
+	}
+	b->first += n;
+}
+
+/* Errors that pass: the queue is full, the link is down for now. */
+static int
+is_passing(int err)
+{
+	return err == ENOBUFS || err == EAGAIN || err == ENOMEM ||
+	    err == EINTR || err == ENETDOWN || err == ENODEV ||
+	    err == ENETUNREACH || err == EHOSTUNREACH;
+}
+
+/* The kernel would not take the first frame. */
+static void
+not_sent(struct engine *e, int err)
+{
+	struct batch *b = &e->batch;
+	struct task *t = b->owner[b->first].task;
+
+	if (is_passing(err)) {
+		e->stats.tx_refused++;
+		b->retry_ns = e->now_ns + TX_RETRY_NS;
+		return;
+	}
+	e->stats.tx_errors++;
+	t->where = TASK_IDLE;
+	t->m->tech->failed(t, err);
+	b->first++;
+}
+
+/* Send what is in the batch.  Returns 0 when it is empty afterwards. */
+static int
+flush_batch(struct engine *e)
+{
+	struct batch *b = &e->batch;
+	int64_t before_ns;
+	int n;
+
+	while (b->first < b->count) {
+		before_ns = clock_wall_ns();
+		n = tx_send(e->tx, b->frames + b->first, b->count - b->first);
+		if (n == -1) {
+			not_sent(e, errno);
+			if (b->retry_ns > e->now_ns)
+				return -1;
+			continue;
+		}
+		e->stats.sent += (uint64_t)n;
+		pacer_spend(&e->pacer, (uint32_t)n);
+		tell_sent(b, n, before_ns, clock_wall_ns());
+	}
+	return 0;
+}
+
+static void
+transmit(struct engine *e, uint32_t credits)
+{
+	uint32_t n;
+
+	if (e->batch.first < e->batch.count) {
+		if (e->now_ns < e->batch.retry_ns)
+			return;
+		drop_overtaken(&e->batch);
+		if (flush_batch(e) == -1)
+			return;
+	}
+	while (credits > 0 && e->window.nready > 0) {
+		n = credits < ENGINE_BATCH ? credits : ENGINE_BATCH;
+		build_batch(e, (int)n);
+		credits -= (uint32_t)e->batch.count;
+		if (flush_batch(e) == -1)
+			return;
+	}
+}
+
+/* --- record -------------------------------------------------------------------------- */
+
+static void
+end_cycle_if_over(struct engine *e, struct listcycle *lc)
+{
+	char books[256];
+
+	if (!listcycle_is_over(lc))
+		return;
+	log_info("list %u cycle %u: %s", lc->list, lc->cycle,
+	    listcycle_books(lc, books, sizeof(books)));
+	output_cycle_end(
+	    e->out, lc->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
+	e->stats.cycles_ended++;
+	listcycle_remove(&e->admit.table, lc);
+}
+
+/* Cycles without a task left to end them: all refused, or none asked. */
+static void
+end_cycles(struct engine *e)
+{
+	struct listcycle *lc, *next;
+
+	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL; lc = next) {
+		next = TAILQ_NEXT(lc, link);
+		end_cycle_if_over(e, lc);
+	}
+}
+
+static void
+record(struct engine *e)
+{
+	struct technique_record rec;
+	struct task *t;
+	int rc;
+
+	for (int i = 0; i < RECORD_BUDGET; i++) {
+		t = TAILQ_FIRST(&e->window.done);
+		if (t == NULL)
+			return;
+		t->m->tech->record(t, &rec);
+		rc = output_record(e->out, t->lc->out, &rec);
+		window_scratch_reset();
+		if (rc == -1) {
+			e->full = 1;
+			return; /* it stays in the window until there is room */
+		}
+		TAILQ_REMOVE(&e->window.done, t, link);
+		t->where = TASK_IDLE;
+		t->lc->active--;
+		t->lc->recorded++;
+		e->stats.recorded++;
+		window_remove(&e->window, t);
+	}
+}
+
+/* --- the turn ---------------------------------------------------------------------------- */
+
+static void
+tick(struct engine *e)
+{
+	uint64_t drops = rx_drops(e->rx);
+	int full;
+
+	e->tick_ns = e->now_ns + TICK_NS;
+	e->stats.ring_drops += drops;
+	if (drops > 0)
+		log_warn("%ju replies lost: the receive ring was full",
+		    (uintmax_t)drops);
+	output_account(e->out, &e->admit.table);
+	full = output_tick(e->out, e->now_ns);
+	if (full && !e->full)
+		log_warn(
+		    "no room for records: admitting nothing until there is");
+	e->full = full;
+	end_cycles(e);
+	e->refill(e->source_arg);
+	stats_progress(&e->stats, e->now_ns);
+	if (e->status != NULL)
+		stats_write(&e->stats, &e->admit.table, e->status);
+}
+
+/* When is the next turn? */
+static int64_t
+next_turn(const struct engine *e)
+{
+	int64_t due_ns = e->tick_ns, at_ns;
+
+	if (e->batch.first < e->batch.count)
+		at_ns = e->batch.retry_ns;
+	else if (e->window.nready > 0)
+		at_ns = pacer_due(&e->pacer, e->now_ns);
+	else
+		at_ns = e->full ? INT64_MAX : admit_due(&e->admit);
+	if (at_ns < INT64_MAX && at_ns < pacer_due(&e->pacer, e->now_ns))
+		at_ns = pacer_due(&e->pacer, e->now_ns);
+	if (at_ns < due_ns)
+		due_ns = at_ns;
+	at_ns = timeout_due(&e->window.timeout);
+	if (at_ns < due_ns)
+		due_ns = at_ns;
+	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
+		due_ns = e->now_ns;
+	return due_ns;
+}
+
+static void
+watch_rx(struct engine *e, int on)
+{
+	if (on == e->rx_watched)
+		return;
+	if (on)
+		event_add(e->rx_event, NULL);
+	else
+		event_del(e->rx_event);
+	e->rx_watched = on;
+}
+
+static void
+schedule(struct engine *e)
+{
+	int64_t wait_ns = next_turn(e) - clock_mono_ns();
+	struct timeval tv = {0, 0};
+
+	watch_rx(e, wait_ns > RX_WATCH_NS);
+	if (wait_ns > 0) {
+		tv.tv_sec = wait_ns / NS_PER_SEC;
+		tv.tv_usec = wait_ns % NS_PER_SEC / NS_PER_US;
+	}
+	event_add(e->timer, &tv);
+}
+
+static int
+is_over(const struct engine *e)
+{
+	if (e->stopping == 2)
+		return 1;
+	if (e->window.count > 0 || hold_count(e->admit.hold) > 0)
+		return 0;
+	return e->stopping ||
+	    (e->admit.queue.count == 0 && !e->more(e->source_arg));
+}
+
+static void
+turn(struct engine *e)
+{
+	uint32_t credits;
+
+	e->now_ns = e->window.now_ns = clock_mono_ns();
+	e->stats.turns++;
+	rx_poll(e->rx, RX_BUDGET, on_packet, e);
+	expire(e);
+	credits = pacer_credits(&e->pacer, e->now_ns);
+	if (credits > SEND_BUDGET)
+		credits = SEND_BUDGET;
+	admit(e, credits);
+	if (e->window.nready == 0)
+		pacer_idle(&e->pacer);
+	transmit(e, credits);
+	record(e);
+	if (e->now_ns >= e->tick_ns)
+		tick(e);
+	if (is_over(e)) {
+		end_cycles(e);
+		event_base_loopbreak(e->base);
+		return;
+	}
+	schedule(e);
+}
+
+static void
+on_event(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	turn(arg);
+}
+
+static void
+on_link(int fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	link_changed(e->link);
+}
+
+void
+engine_start(struct engine *e)
+{
+	e->now_ns = e->window.now_ns = clock_mono_ns();
+	e->tick_ns = e->now_ns + TICK_NS;
+	e->stats.start_ns = e->now_ns;
+	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
+	e->timer = event_new(e->base, -1, 0, on_event, e);
+	e->rx_event =
+	    event_new(e->base, rx_fd(e->rx), EV_READ | EV_PERSIST, on_event, e);
+	e->link_event = event_new(
+	    e->base, link_fd(e->link), EV_READ | EV_PERSIST, on_link, e);
+	event_add(e->link_event, NULL);
+	engine_kick(e);
+}
+
+void
+engine_kick(struct engine *e)
+{
+	struct timeval now = {0, 0};
+
+	/* A turn that is near comes soon enough, and may have its reason. */
+	if (e->rx_watched || e->stats.turns == 0)
+		event_add(e->timer, &now);
+}
+
+void
+engine_stop(struct engine *e, int how)
+{
+	struct timeval now = {0, 0};
+
+	if (how <= e->stopping)
+		return;
+	e->stopping = how;
+	admit_close(&e->admit);
+	event_add(e->timer, &now);
+}
+
+void
+engine_clear(struct engine *e)
+{
+	event_free(e->timer);
+	event_free(e->rx_event);
+	event_free(e->link_event);
+	free(e->batch.bytes);
+}

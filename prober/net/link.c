@@ -1,0 +1,399 @@
+/*
+ * link: how packets get to an address, asked of the kernel by rtnetlink(7):
+ * interface, our source address, next hop and its link address.
+ *
+ * A path is made once per (interface, source, next hop) and lives as long as
+ * the program, so tasks point at it.  Where the next hop's link address is not
+ * known yet the path has none; the transmitter then uses a raw socket, which
+ * makes the kernel resolve it, and the kernel's notice of the result fills it
+ * in.  A notice that the neighbour is gone empties it again.
+ */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/xmalloc.h"
+#include "prober/net/net.h"
+
+#define BUCKETS 4096
+#define NL_BUF 16384
+
+struct path_node {
+	struct path_node *next;
+	struct link_path p;
+};
+
+struct link {
+	int query_fd, event_fd;
+	uint32_t seq;
+	struct path_node *buckets[BUCKETS];
+};
+
+struct request {
+	struct nlmsghdr nh;
+	union {
+		struct rtmsg rt;
+		struct ndmsg nd;
+	};
+	uint8_t attrs[64];
+};
+
+/* --- netlink ------------------------------------------------------------------- */
+
+static int
+open_netlink(unsigned int groups, int flags)
+{
+	struct sockaddr_nl sa = {.nl_family = AF_NETLINK, .nl_groups = groups};
+	struct timeval tv = {.tv_sec = 2};
+	int fd =
+	    socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+
+	if (fd == -1)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void
+add_attr(struct request *rq, uint16_t type, const void *p, size_t len)
+{
+	struct rtattr *rta =
+	    (void *)((char *)rq + NLMSG_ALIGN(rq->nh.nlmsg_len));
+
+	rta->rta_type = type;
+	rta->rta_len = (uint16_t)RTA_LENGTH(len);
+	memcpy(RTA_DATA(rta), p, len);
+	rq->nh.nlmsg_len =
+	    (uint32_t)(NLMSG_ALIGN(rq->nh.nlmsg_len) + RTA_SPACE(len));
+}
+
+/* Ask, and read the one answer into BUF.  NULL when the kernel refuses. */
+static struct nlmsghdr *
+ask(struct link *l, struct request *rq, char *buf)
+{
+	struct nlmsghdr *nh = (void *)buf;
+	ssize_t n;
+
+	rq->nh.nlmsg_flags |= NLM_F_REQUEST;
+	rq->nh.nlmsg_seq = ++l->seq;
+	if (send(l->query_fd, rq, rq->nh.nlmsg_len, 0) == -1)
+		return NULL;
+	do {
+		n = recv(l->query_fd, buf, NL_BUF, 0);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n < 0 || !NLMSG_OK(nh, (size_t)n))
+			return NULL;
+	} while (nh->nlmsg_seq != l->seq);
+	return nh->nlmsg_type == NLMSG_ERROR ? NULL : nh;
+}
+
+static int
+af_of(int family)
+{
+	return family == ADDR_IPV4 ? AF_INET : AF_INET6;
+}
+
+static struct addr
+addr_of(int af, const struct rtattr *rta)
+{
+	struct addr none = {0};
+	size_t len = RTA_PAYLOAD(rta);
+
+	if (af == AF_INET && len >= 4)
+		return addr_make(ADDR_IPV4, RTA_DATA(rta));
+	if (af == AF_INET6 && len >= 16)
+		return addr_make(ADDR_IPV6, RTA_DATA(rta));
+	return none;
+}
+
+/* --- neighbours -------------------------------------------------------------------- */
+
+#define NUD_USABLE                                                           \
+	(NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | \
+	    NUD_NOARP)
+
+/* Take over what a neighbour message says about P. */
+static void
+learn(struct link_path *p, const struct nlmsghdr *nh)
+{
+	const struct ndmsg *nd = NLMSG_DATA(nh);
+	const struct rtattr *rta =
+	    (const void *)((const char *)nd + NLMSG_ALIGN(sizeof(*nd)));
+	int len = (int)(nh->nlmsg_len - NLMSG_LENGTH(sizeof(*nd)));
+
+	p->mac_len = 0;
+	if (nh->nlmsg_type != RTM_NEWNEIGH || !(nd->ndm_state & NUD_USABLE))
+		return;
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
+		if (rta->rta_type != NDA_LLADDR ||
+		    RTA_PAYLOAD(rta) > sizeof(p->mac))
+			continue;
+		memcpy(p->mac, RTA_DATA(rta), RTA_PAYLOAD(rta));
+		p->mac_len = (uint8_t)RTA_PAYLOAD(rta);
+	}
+}
+
+static void
+ask_neighbour(struct link *l, struct link_path *p)
+{
+	struct request rq = {0};
+	char buf[NL_BUF];
+	struct nlmsghdr *nh;
+
+	rq.nh.nlmsg_len = NLMSG_LENGTH(sizeof(rq.nd));
+	rq.nh.nlmsg_type = RTM_GETNEIGH;
+	rq.nd.ndm_family = (uint8_t)af_of(p->next_hop.family);
+	rq.nd.ndm_ifindex = p->ifindex;
+	add_attr(&rq, NDA_DST, p->next_hop.b, addr_len(p->next_hop.family));
+	nh = ask(l, &rq, buf);
+	if (nh != NULL)
+		learn(p, nh);
+}
+
+/* --- paths -------------------------------------------------------------------------- */
+
+static size_t
+bucket(const struct addr *next_hop, int ifindex)
+{
+	return (addr_hash(next_hop) ^ (unsigned int)ifindex) % BUCKETS;
+}
+
+/* The interface's MTU, and whether it has link addresses. */
+static void
+ask_interface(struct link_path *p)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int has_arp = 0;
+
+	if (fd == -1 ||
+	    if_indextoname((unsigned int)p->ifindex, ifr.ifr_name) == NULL) {
+		p->raw_only = 1;
+		goto out;
+	}
+	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
+		p->mtu = (uint16_t)(ifr.ifr_mtu < 65535 ? ifr.ifr_mtu : 65535);
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
+		p->raw_only = (ifr.ifr_flags & IFF_LOOPBACK) != 0;
+		has_arp = !(ifr.ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
+	}
+out:
+	if (!has_arp)
+		p->next_hop.family = ADDR_NONE;
+	if (fd != -1)
+		close(fd);
+}
+
+static struct link_path *
+path_of(struct link *l, int ifindex, const struct addr *src,
+    const struct addr *next_hop)
+{
+	size_t i = bucket(next_hop, ifindex);
+	struct path_node *n;
+
+	for (n = l->buckets[i]; n != NULL; n = n->next) {
+		if (n->p.ifindex == ifindex && addr_equal(&n->p.src, src) &&
+		    (n->p.next_hop.family == ADDR_NONE ||
+			addr_equal(&n->p.next_hop, next_hop)))
+			return &n->p;
+	}
+	n = xcalloc(1, sizeof(*n));
+	n->p.ifindex = ifindex;
+	n->p.src = *src;
+	n->p.next_hop = *next_hop;
+	ask_interface(&n->p);
+	if (n->p.next_hop.family != ADDR_NONE)
+		ask_neighbour(l, &n->p);
+	else
+		i = bucket(&n->p.next_hop, ifindex);
+	n->next = l->buckets[i];
+	l->buckets[i] = n;
+	return &n->p;
+}
+
+/* --- routes --------------------------------------------------------------------------- */
+
+struct route {
+	int ifindex;
+	struct addr src, gateway;
+};
+
+static const char *
+read_route(const struct nlmsghdr *nh, struct route *r)
+{
+	const struct rtmsg *rt = NLMSG_DATA(nh);
+	const struct rtattr *rta = RTM_RTA(rt);
+	int len = (int)RTM_PAYLOAD(nh);
+	const struct rtvia *via;
+
+	if (rt->rtm_type != RTN_UNICAST && rt->rtm_type != RTN_LOCAL)
+		return "not a unicast destination";
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
+		switch (rta->rta_type) {
+		case RTA_OIF:
+			memcpy(&r->ifindex, RTA_DATA(rta), sizeof(r->ifindex));
+			break;
+		case RTA_PREFSRC:
+			r->src = addr_of(rt->rtm_family, rta);
+			break;
+		case RTA_GATEWAY:
+			r->gateway = addr_of(rt->rtm_family, rta);
+			break;
+		case RTA_VIA: /* an IPv6 next hop for IPv4 */
+			via = RTA_DATA(rta);
+			if (via->rtvia_family == AF_INET6)
+				r->gateway =
+				    addr_make(ADDR_IPV6, via->rtvia_addr);
+			break;
+		}
+	}
+	if (r->ifindex == 0)
+		return "route without an interface";
+	return r->src.family == ADDR_NONE ? "no source address" : NULL;
+}
+
+struct link_path *
+link_lookup(struct link *l, const struct addr *dst, const char **why)
+{
+	struct request rq = {0};
+	struct route r = {0};
+	char buf[NL_BUF];
+	struct nlmsghdr *nh;
+
+	rq.nh.nlmsg_len = NLMSG_LENGTH(sizeof(rq.rt));
+	rq.nh.nlmsg_type = RTM_GETROUTE;
+	rq.rt.rtm_family = (uint8_t)af_of(dst->family);
+	rq.rt.rtm_dst_len = (uint8_t)(8 * addr_len(dst->family));
+	add_attr(&rq, RTA_DST, dst->b, addr_len(dst->family));
+	nh = ask(l, &rq, buf);
+	*why = nh == NULL ? "no route" : read_route(nh, &r);
+	if (*why != NULL)
+		return NULL;
+	if (r.gateway.family == ADDR_NONE)
+		r.gateway = *dst;
+	/* Paths that need no link address share one entry. */
+	for (struct path_node *n =
+		 l->buckets[bucket(&(struct addr){0}, r.ifindex)];
+	     n != NULL; n = n->next) {
+		if (n->p.ifindex == r.ifindex &&
+		    n->p.next_hop.family == ADDR_NONE &&
+		    addr_equal(&n->p.src, &r.src))
+			return &n->p;
+	}
+	return path_of(l, r.ifindex, &r.src, &r.gateway);
+}
+
+/* --- notices ---------------------------------------------------------------------------- */
+
+static void
+on_neighbour(struct link *l, const struct nlmsghdr *nh)
+{
+	const struct ndmsg *nd = NLMSG_DATA(nh);
+	const struct rtattr *rta =
+	    (const void *)((const char *)nd + NLMSG_ALIGN(sizeof(*nd)));
+	int len = (int)(nh->nlmsg_len - NLMSG_LENGTH(sizeof(*nd)));
+	struct addr a = {0};
+
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
+		if (rta->rta_type == NDA_DST)
+			a = addr_of(nd->ndm_family, rta);
+	}
+	if (a.family == ADDR_NONE)
+		return;
+	for (struct path_node *n = l->buckets[bucket(&a, nd->ndm_ifindex)];
+	     n != NULL; n = n->next) {
+		if (n->p.ifindex == nd->ndm_ifindex &&
+		    addr_equal(&n->p.next_hop, &a))
+			learn(&n->p, nh);
+	}
+}
+
+/* Notices were lost: ask about every neighbour in use again. */
+static void
+ask_all(struct link *l)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct path_node *n = l->buckets[i]; n; n = n->next) {
+			n->p.mac_len = 0;
+			if (n->p.next_hop.family != ADDR_NONE)
+				ask_neighbour(l, &n->p);
+		}
+	}
+}
+
+void
+link_changed(struct link *l)
+{
+	char buf[NL_BUF];
+	struct nlmsghdr *nh;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(l->event_fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n == -1 && errno == ENOBUFS) {
+			ask_all(l);
+			continue;
+		}
+		if (n <= 0)
+			return;
+		for (nh = (void *)buf; NLMSG_OK(nh, (size_t)n);
+		     nh = NLMSG_NEXT(nh, n)) {
+			if (nh->nlmsg_type == RTM_NEWNEIGH ||
+			    nh->nlmsg_type == RTM_DELNEIGH)
+				on_neighbour(l, nh);
+		}
+	}
+}
+
+int
+link_fd(const struct link *l)
+{
+	return l->event_fd;
+}
+
+struct link *
+link_open(const char **why)
+{
+	struct link *l = xcalloc(1, sizeof(*l));
+
+	l->query_fd = open_netlink(0, 0);
+	l->event_fd = open_netlink(RTMGRP_NEIGH, SOCK_NONBLOCK);
+	if (l->query_fd == -1 || l->event_fd == -1) {
+		*why = "cannot open a routing socket";
+		link_close(l);
+		return NULL;
+	}
+	return l;
+}
+
+void
+link_close(struct link *l)
+{
+	struct path_node *n;
+
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while ((n = l->buckets[i]) != NULL) {
+			l->buckets[i] = n->next;
+			free(n);
+		}
+	}
+	if (l->query_fd != -1)
+		close(l->query_fd);
+	if (l->event_fd != -1)
+		close(l->event_fd);
+	free(l);
+}

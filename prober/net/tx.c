@@ -1,0 +1,189 @@
+/*
+ * tx: frames out, a batch per system call.
+ *
+ *	packet	AF_PACKET, cooked: the kernel puts the link header before our
+ *		packet, past its queueing discipline.  The fast way; needs the
+ *		next hop's link address, or an interface that has none.
+ *	raw	SOCK_RAW with our own IP header, through the kernel's routing:
+ *		for loopback, for a next hop not resolved yet (the kernel then
+ *		resolves it), and when asked for.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/xmalloc.h"
+#include "prober/net/net.h"
+
+#define TX_BATCH 64
+#define TX_BUF_BYTES (4 * 1024 * 1024)
+
+enum tx_way { WAY_PACKET, WAY_RAW4, WAY_RAW6, WAYS };
+
+struct tx {
+	int fds[WAYS];
+	int raw; /* raw sockets only */
+	struct mmsghdr msgs[TX_BATCH];
+	struct iovec iovs[TX_BATCH];
+	union {
+		struct sockaddr sa;
+		struct sockaddr_ll ll;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} names[TX_BATCH];
+};
+
+static int
+open_packet(void)
+{
+	int fd =
+	    socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
+
+	if (fd != -1)
+		setsockopt(
+		    fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
+	return fd;
+}
+
+static int
+open_raw(int af)
+{
+	int fd =
+	    socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+
+	/* IPPROTO_RAW implies that we write the IP header (raw(7)). */
+	return fd;
+}
+
+struct tx *
+tx_open(int raw, const char **why)
+{
+	struct tx *tx = xcalloc(1, sizeof(*tx));
+	int size = TX_BUF_BYTES;
+
+	tx->raw = raw;
+	tx->fds[WAY_PACKET] = raw ? -1 : open_packet();
+	if (tx->fds[WAY_PACKET] == -1)
+		tx->raw = 1;
+	tx->fds[WAY_RAW4] = open_raw(AF_INET);
+	tx->fds[WAY_RAW6] = open_raw(AF_INET6);
+	for (int i = 0; i < WAYS; i++) {
+		if (tx->fds[i] != -1)
+			setsockopt(tx->fds[i], SOL_SOCKET, SO_SNDBUFFORCE,
+			    &size, sizeof(size));
+	}
+	if (tx->fds[WAY_RAW4] == -1) {
+		*why = "cannot open a raw socket";
+		tx_close(tx);
+		return NULL;
+	}
+	return tx;
+}
+
+void
+tx_close(struct tx *tx)
+{
+	if (tx == NULL)
+		return;
+	for (int i = 0; i < WAYS; i++) {
+		if (tx->fds[i] != -1)
+			close(tx->fds[i]);
+	}
+	free(tx);
+}
+
+static enum tx_way
+way_of(const struct tx *tx, const struct tx_frame *f)
+{
+	const struct link_path *p = f->path;
+
+	if (!tx->raw && !p->raw_only &&
+	    (p->mac_len > 0 || p->next_hop.family == ADDR_NONE))
+		return WAY_PACKET;
+	return f->family == ADDR_IPV4 ? WAY_RAW4 : WAY_RAW6;
+}
+
+static void
+name_packet(struct tx *tx, int i, const struct tx_frame *f)
+{
+	struct sockaddr_ll *ll = &tx->names[i].ll;
+
+	memset(ll, 0, sizeof(*ll));
+	ll->sll_family = AF_PACKET;
+	ll->sll_protocol =
+	    htons(f->family == ADDR_IPV4 ? ETH_P_IP : ETH_P_IPV6);
+	ll->sll_ifindex = f->path->ifindex;
+	ll->sll_halen = f->path->mac_len;
+	memcpy(ll->sll_addr, f->path->mac, f->path->mac_len);
+	tx->msgs[i].msg_hdr.msg_namelen = sizeof(*ll);
+}
+
+static void
+name_raw(struct tx *tx, int i, const struct tx_frame *f)
+{
+	struct sockaddr_in *in = &tx->names[i].in;
+	struct sockaddr_in6 *in6 = &tx->names[i].in6;
+
+	memset(&tx->names[i], 0, sizeof(tx->names[i]));
+	if (f->family == ADDR_IPV4) {
+		in->sin_family = AF_INET;
+		memcpy(&in->sin_addr, f->packet + 16, 4);
+		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in);
+	} else {
+		in6->sin6_family = AF_INET6;
+		memcpy(&in6->sin6_addr, f->packet + 24, 16);
+		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in6);
+	}
+}
+
+/* Send a run of frames that go the same way. */
+static int
+send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
+{
+	for (int i = 0; i < n; i++) {
+		tx->iovs[i].iov_base = (void *)(uintptr_t)f[i].packet;
+		tx->iovs[i].iov_len = f[i].len;
+		memset(&tx->msgs[i], 0, sizeof(tx->msgs[i]));
+		tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
+		tx->msgs[i].msg_hdr.msg_iov = &tx->iovs[i];
+		tx->msgs[i].msg_hdr.msg_iovlen = 1;
+		if (way == WAY_PACKET)
+			name_packet(tx, i, &f[i]);
+		else
+			name_raw(tx, i, &f[i]);
+	}
+	if (tx->fds[way] == -1) {
+		errno = EAFNOSUPPORT;
+		return -1;
+	}
+	return sendmmsg(tx->fds[way], tx->msgs, (unsigned int)n, 0);
+}
+
+int
+tx_send(struct tx *tx, const struct tx_frame *frames, int n)
+{
+	int done = 0, run, sent;
+	enum tx_way way;
+
+	while (done < n) {
+		way = way_of(tx, &frames[done]);
+		for (run = 1; run < TX_BATCH && done + run < n; run++) {
+			if (way_of(tx, &frames[done + run]) != way)
+				break;
+		}
+		sent = send_run(tx, frames + done, run, way);
+		if (sent == -1)
+			return done > 0 ? done : -1;
+		done += sent;
+		if (sent < run)
+			return done;
+	}
+	return done;
+}
