@@ -184,8 +184,14 @@ struct warts_hop {
 };
 
 /* Attached section 1: path MTU discovery. */
+enum warts_note_type {
+	WARTS_NOTE_PTB = 1, /* packet too big with a next-hop MTU */
+	WARTS_NOTE_PTB_BAD = 2, /* packet too big, next-hop MTU of no use */
+	WARTS_NOTE_SILENCE = 3, /* large packets vanish */
+};
+
 struct warts_pmtud_note {
-	uint8_t type; /* 1 too big, 2 too big of no use, 3 silence */
+	uint8_t type; /* enum warts_note_type */
 	uint16_t nhmtu;
 	uint16_t hop; /* index into pmtud hops, if has_hop */
 	uint8_t has_hop;
