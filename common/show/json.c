@@ -1,0 +1,405 @@
+/*
+ * show/json: cycles and traceroutes as JSON lines (contract: show.h).
+ *
+ * The order of the members is scamper's.  Its two releases print the same
+ * bytes for the same record, but for the key "icmp_nhmtu".
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/show/json_out.h"
+#include "common/show/show.h"
+#include "common/warts/trace_hop.h"
+
+/* --- cycles --------------------------------------------------------------- */
+
+static void
+cycle_members(struct json *j, const struct show_context *ctx, const char *type)
+{
+	json_open(j, NULL, '{');
+	json_str(j, "type", type);
+	if (ctx->list != NULL)
+		json_str(j, "list_name", ctx->list->name);
+	if (ctx->cycle == NULL)
+		return;
+	json_u32(j, "id", ctx->cycle->user_id);
+	if (ctx->cycle->hostname != NULL)
+		json_str(j, "hostname", ctx->cycle->hostname);
+}
+
+void
+show_json_cycle_start(struct wbuf *out, const struct show_context *ctx)
+{
+	struct json j = {.out = out, .sep = ", "};
+
+	cycle_members(&j, ctx, "cycle-start");
+	json_u32(&j, "start_time", ctx->cycle->start);
+	json_close(&j, '}');
+	wbuf_u8(out, '\n');
+}
+
+void
+show_json_cycle_stop(
+    struct wbuf *out, const struct show_context *ctx, uint32_t stop)
+{
+	struct json j = {.out = out, .sep = ", "};
+
+	cycle_members(&j, ctx, "cycle-stop");
+	json_u32(&j, "stop_time", stop);
+	json_close(&j, '}');
+	wbuf_u8(out, '\n');
+}
+
+/* --- traceroutes ------------------------------------------------------------ */
+
+struct flag_word {
+	uint32_t flag;
+	const char *word;
+};
+
+/* An array of the words of FLAGS, left out when there are none. */
+static void
+flag_words(struct json *j, uint32_t flags, const struct flag_word *w)
+{
+	int open = 0;
+
+	for (; w->word != NULL; w++) {
+		if (!(flags & w->flag))
+			continue;
+		if (!open)
+			json_open(j, "flags", '[');
+		open = 1;
+		json_str(j, NULL, w->word);
+	}
+	if (open)
+		json_close(j, ']');
+}
+
+static void
+mpls_labels(struct json *j, const struct warts_ext *e)
+{
+	json_open(j, "mpls_labels", '[');
+	for (size_t i = 0; i + 4 <= e->len; i += 4) {
+		const uint8_t *p = e->data + i;
+
+		json_open(j, NULL, '{');
+		json_u32(j, "mpls_ttl", p[3]);
+		json_u32(j, "mpls_s", p[2] & 1);
+		json_u32(j, "mpls_exp", p[2] >> 1 & 7);
+		json_u32(j, "mpls_label",
+		    (uint32_t)p[0] << 12 | (uint32_t)p[1] << 4 | p[2] >> 4);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+static void
+hop_extensions(struct json *j, const struct warts_exts *x)
+{
+	const char *sep = j->sep;
+
+	json_open(j, "icmpext", '[');
+	j->sep = ",";
+	for (int i = 0; i < x->count; i++) {
+		const struct warts_ext *e = &x->ext[i];
+
+		json_open(j, NULL, '{');
+		json_u32(j, "ie_cn", e->class_num);
+		json_u32(j, "ie_ct", e->class_type);
+		json_u32(j, "ie_dl", e->len);
+		if (e->class_num == 1 && e->class_type == 1)
+			mpls_labels(j, e);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+	j->sep = sep;
+}
+
+static void
+hop_icmp(
+    struct json *j, const struct show_context *ctx, const struct warts_hop *h)
+{
+	json_u32(j, "icmp_type", h->icmp_type);
+	json_u32(j, "icmp_code", h->icmp_code);
+	if (warts_hop_quotes(h)) {
+		json_u32(j, "icmp_q_ttl", h->q_ttl);
+		json_u32(j, "icmp_q_ipl", h->q_len);
+		if (ctx->generation == SHOW_2026 || h->addr.family == ADDR_IPV4)
+			json_u32(j, "icmp_q_tos", h->q_tos);
+	}
+	if (ctx->generation == SHOW_2026 && warts_hop_is_too_big(h))
+		json_u32(j, "icmp_nhmtu", h->nhmtu);
+}
+
+static void
+hop_object(
+    struct json *j, const struct show_context *ctx, const struct warts_hop *h)
+{
+	static const struct flag_word words[] = {
+	    {WARTS_HOP_DLTXTS, "dltxts"},
+	    {WARTS_HOP_SOCKRXTS, "sockrxts"},
+	    {WARTS_HOP_DLRXTS, "dlrxts"},
+	    {0, NULL},
+	};
+
+	json_open(j, NULL, '{');
+	json_addr(j, "addr", &h->addr);
+	if (h->name != NULL)
+		json_str(j, "name", h->name);
+	json_u32(j, "probe_ttl", h->probe_ttl);
+	json_u32(j, "probe_id", h->attempt + 1u);
+	json_u32(j, "probe_size", h->probe_size);
+	if (h->tx.sec != 0) {
+		json_open(j, "tx", '{');
+		json_u32(j, "sec", h->tx.sec);
+		json_u32(j, "usec", h->tx.usec);
+		json_close(j, '}');
+	}
+	json_milli(j, "rtt", h->rtt_us);
+	if (h->flags & WARTS_HOP_REPLYTTL)
+		json_u32(j, "reply_ttl", h->reply_ttl);
+	json_u32(j, "reply_tos", h->reply_tos);
+	if (ctx->generation == SHOW_2026)
+		flag_words(j, h->flags, words);
+	json_u32(j, "reply_ipid", h->reply_ipid);
+	json_u32(j, "reply_size", h->reply_size);
+	if (warts_hop_is_icmp(h))
+		hop_icmp(j, ctx, h);
+	if (h->flags & WARTS_HOP_TCP)
+		json_u32(j, "tcp_flags", h->tcp_flags);
+	if (h->exts.count != 0)
+		hop_extensions(j, &h->exts);
+	json_close(j, '}');
+}
+
+/* Those of N hops with a ttl FROM..TO as KEY, left out when there are none. */
+struct hop_range {
+	const char *key;
+	const struct warts_hop *hops;
+	size_t n;
+	int from, to; /* ttl */
+};
+
+static void
+hop_objects(struct json *j, const struct show_context *ctx, struct hop_range r)
+{
+	int open = 0;
+
+	for (size_t i = 0; i < r.n; i++) {
+		if (r.hops[i].probe_ttl < r.from || r.hops[i].probe_ttl > r.to)
+			continue;
+		if (!open)
+			json_open(j, r.key, '[');
+		open = 1;
+		hop_object(j, ctx, &r.hops[i]);
+	}
+	if (open)
+		json_close(j, ']');
+}
+
+/* Distance of the router that sent H, from the ttl left in the quote; or of
+ * the hop of T with its address. */
+static int
+note_distance(const struct warts_trace *t, const struct warts_hop *h)
+{
+	for (size_t i = 0; i < t->nhops; i++) {
+		if (addr_equal(&t->hops[i].addr, &h->addr))
+			return t->hops[i].probe_ttl;
+	}
+	return warts_hop_quotes(h) ? h->probe_ttl - h->q_ttl + 1 : 0;
+}
+
+static void
+note_object(struct json *j, const struct warts_trace *t,
+    const struct warts_pmtud_note *n)
+{
+	static const char *const words[] = {NULL, "ptb", "ptb-bad", "silence"};
+	const struct warts_hop *h = NULL;
+
+	if (n->has_hop)
+		h = &t->pmtud->hops[n->hop];
+	json_open(j, NULL, '{');
+	json_u32(j, "nhmtu", n->nhmtu);
+	if (h != NULL) {
+		json_u32(j, "hop_id", n->hop);
+		json_u32(j, "dist", (uint32_t)note_distance(t, h));
+	}
+	if (n->type != 0 && n->type <= WARTS_NOTE_SILENCE)
+		json_str(j, "type", words[n->type]);
+	if (h != NULL && n->type != WARTS_NOTE_SILENCE)
+		json_u32(j, "icmp_nhmtu", h->nhmtu);
+	if (h != NULL)
+		json_addr(j, "addr", &h->addr);
+	json_close(j, '}');
+}
+
+/* Probes that were answered: replies to one are beside each other. */
+static uint32_t
+probes_answered(const struct warts_hop *h, size_t n)
+{
+	uint32_t probes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || h[i].probe_ttl != h[i - 1].probe_ttl ||
+		    h[i].attempt != h[i - 1].attempt ||
+		    h[i].probe_size != h[i - 1].probe_size)
+			probes++;
+	}
+	return probes;
+}
+
+static void
+pmtud_object(
+    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+{
+	const struct warts_pmtud *p = t->pmtud;
+
+	json_open(j, "pmtud", '{');
+	json_u32(j, "if_mtu", p->if_mtu);
+	json_u32(j, "out_mtu", p->out_mtu != 0 ? p->out_mtu : p->if_mtu);
+	json_u32(j, "path_mtu", p->path_mtu);
+	json_u32(j, "probec", probes_answered(p->hops, p->hop_count));
+	json_u32(j, "notec", p->note_count);
+	if (p->note_count != 0) {
+		json_open(j, "notes", '[');
+		for (int i = 0; i < p->note_count; i++)
+			note_object(j, t, &p->notes[i]);
+		json_close(j, ']');
+	}
+	hop_objects(
+	    j, ctx, (struct hop_range){"hops", p->hops, p->hop_count, 0, 255});
+	json_close(j, '}');
+}
+
+/* Ports, or what an ICMP method has instead. */
+static void
+trace_ports(struct json *j, const struct warts_trace *t)
+{
+	if (t->method != WARTS_TRACE_ICMP &&
+	    t->method != WARTS_TRACE_ICMP_PARIS) {
+		json_u32(j, "sport", t->sport);
+		json_u32(j, "dport", t->dport);
+	} else if (t->flags & WARTS_TRACE_ICMPCSUM) {
+		json_u32(j, "icmp_sum", t->dport);
+	}
+}
+
+/* The local time of T in the form it has in every release. */
+static void
+trace_start(struct json *j, struct warts_tv t)
+{
+	time_t sec = (time_t)t.sec;
+	struct tm tm;
+	char ftime[32];
+
+	localtime_r(&sec, &tm);
+	strftime(ftime, sizeof(ftime), "%Y-%m-%d %H:%M:%S", &tm);
+	json_open(j, "start", '{');
+	json_u32(j, "sec", t.sec);
+	json_u32(j, "usec", t.usec);
+	json_str(j, "ftime", ftime);
+	json_close(j, '}');
+}
+
+/* A word, or its number when it is newer than this program. */
+static void
+word_or_number(struct json *j, const char *key, const char *word, uint32_t v)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", v);
+	json_str(j, key, word != NULL ? word : number);
+}
+
+static void
+trace_head(
+    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+{
+	const char *sep = j->sep;
+
+	j->sep = ",";
+	json_str(j, "type", "trace");
+	json_str(j, "version", "0.1");
+	j->sep = sep;
+	json_u32(j, "userid", t->user_id);
+	word_or_number(j, "method", show_method(t->method), t->method);
+	if (t->src.family != ADDR_NONE)
+		json_addr(j, "src", &t->src);
+	json_addr(j, "dst", &t->dst);
+	if (t->rtr.family != ADDR_NONE)
+		json_addr(j, "rtr", &t->rtr);
+	trace_ports(j, t);
+	word_or_number(
+	    j, "stop_reason", show_stop_reason(t->stop_reason), t->stop_reason);
+	json_u32(j, "stop_data", t->stop_data);
+	if (t->errmsg != NULL && ctx->generation == SHOW_2026)
+		json_str(j, "errmsg", t->errmsg);
+	trace_start(j, t->start);
+}
+
+static void
+trace_options(struct json *j, const struct warts_trace *t)
+{
+	json_u32(j, "attempts", t->attempts);
+	json_u32(j, "hoplimit", t->hop_limit);
+	json_u32(j, "firsthop", show_first_ttl(t));
+	json_u32(j, "wait", t->wait_s);
+	json_u32(j, "wait_probe", t->wait_probe_cs);
+	json_u32(j, "tos", t->tos);
+	json_u32(j, "probe_size", t->probe_size);
+	json_u32(j, "probe_count", t->probe_count);
+}
+
+/* The members that only 2026 has, in front of the hops. */
+static void
+trace_newer(
+    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+{
+	static const struct flag_word words[] = {
+	    {WARTS_TRACE_ALLATTEMPTS, "all-attempts"},
+	    {WARTS_TRACE_PMTUD, "pmtud"},
+	    {WARTS_TRACE_DL, "dl"},
+	    {WARTS_TRACE_IGNORETTLDST, "ignorettldst"},
+	    {WARTS_TRACE_DOUBLETREE, "doubletree"},
+	    {WARTS_TRACE_ICMPCSUM, "icmp-csum-dport"},
+	    {WARTS_TRACE_CONSTPAYLOAD, "const-payload"},
+	    {WARTS_TRACE_RXERR, "rxerr"},
+	    {WARTS_TRACE_PTR, "ptr"},
+	    {WARTS_TRACE_RAW, "raw"},
+	    {WARTS_TRACE_BACK, "back"},
+	    {0, NULL},
+	};
+
+	if (ctx->list != NULL && ctx->list->monitor != NULL)
+		json_str(j, "monitor", ctx->list->monitor);
+	flag_words(j, t->flags, words);
+}
+
+void
+show_json_trace(struct wbuf *out, const struct show_context *ctx,
+    const struct warts_trace *t)
+{
+	int newer = ctx->generation == SHOW_2026, last = 255;
+	struct json j = {.out = out, .sep = newer ? "," : ", "};
+	uint32_t hop_count = show_hop_count(t);
+
+	if (newer && t->stop_ttl != 0 && t->stop_ttl <= hop_count)
+		hop_count = (uint32_t)(last = t->stop_ttl);
+	json_open(&j, NULL, '{');
+	trace_head(&j, ctx, t);
+	json_u32(&j, "hop_count", hop_count);
+	trace_options(&j, t);
+	if (newer)
+		trace_newer(&j, ctx, t);
+	hop_objects(&j, ctx,
+	    (struct hop_range){
+		"hops", t->hops, t->nhops, show_first_ttl(t), last});
+	hop_objects(&j, ctx,
+	    (struct hop_range){"extra_hops", t->hops, t->nhops, last + 1, 255});
+	if (newer && t->pmtud != NULL)
+		pmtud_object(&j, ctx, t);
+	json_close(&j, '}');
+	wbuf_u8(out, '\n');
+}

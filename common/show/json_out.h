@@ -1,0 +1,35 @@
+/*
+ * show/json_out: JSON text, written in one pass (RFC 8259).
+ *
+ * The caller says what opens and closes; the commas are put here.  SEP is what
+ * stands between two members of an object: scamper's releases differ in the
+ * blank.  Between elements of an array there is never one.
+ *
+ *	json_open(j, NULL, '{'); json_u32(j, "sec", 1); json_close(j, '}');
+ *
+ * A key of NULL is for elements of an array.  Strings are escaped; a byte
+ * that is not part of valid UTF-8 is taken for Latin-1.
+ */
+#ifndef COMMON_SHOW_JSON_OUT_H
+#define COMMON_SHOW_JSON_OUT_H
+
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/warts/buf.h"
+
+struct json {
+	struct wbuf *out;
+	const char *sep; /* "," or ", " */
+	int some; /* the innermost thing open has a member */
+};
+
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_u32(struct json *j, const char *key, uint32_t v);
+/* V thousandths with three decimals. */
+void json_milli(struct json *j, const char *key, uint32_t v);
+void json_str(struct json *j, const char *key, const char *s);
+void json_addr(struct json *j, const char *key, const struct addr *a);
+
+#endif

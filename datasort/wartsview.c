@@ -1,0 +1,226 @@
+/*
+ * wartsview: print any warts file (wartsview(1)).
+ *
+ *	file or stdin ─► reader ─► show │ summary ─► buffer ─► stdout
+ *
+ * Damage is a line on standard error and an exit status, never an end: what
+ * can still be read is printed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/show/show.h"
+#include "common/show/summary.h"
+#include "common/warts/reader.h"
+#include "common/xmalloc.h"
+
+#define EXIT_DAMAGED 1
+#define FLUSH_BYTES 65536
+#define TYPES 65536
+
+struct view {
+	struct show show; /* format, generation, state of the file */
+	struct summary *summary; /* NULL unless that is asked for */
+	struct wbuf out;
+	int live; /* write each record at once */
+	int damaged; /* something in some file was */
+	const char *file;
+	uint32_t skipped[TYPES]; /* of this file, by type */
+};
+
+/* Write out what is there.  A reader that went away is no error of ours. */
+static void
+flush(struct view *v)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < v->out.len) {
+		n = write(STDOUT_FILENO, v->out.p + done, v->out.len - done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EPIPE)
+			exit(v->damaged ? EXIT_DAMAGED : EXIT_DONE);
+		else if (errno != EINTR && errno != EAGAIN)
+			log_fatal(EXIT_DAMAGED, "standard output: %s",
+			    strerror(errno));
+	}
+	wbuf_reset(&v->out);
+}
+
+static void
+damage(struct view *v, const struct warts_record *rec, const char *why)
+{
+	const char *type = show_type_name(rec->type);
+
+	v->damaged = 1;
+	if (type != NULL)
+		log_warn("%s: offset %ju: %s record: %s", v->file,
+		    (uintmax_t)rec->offset, type, why);
+	else
+		log_warn("%s: offset %ju: %s, %u bytes skipped", v->file,
+		    (uintmax_t)rec->offset, why, rec->len);
+	if (v->summary != NULL)
+		summary_damage(v->summary, type == NULL ? rec->len : 0);
+}
+
+static void
+record(struct view *v, const struct warts_record *rec)
+{
+	const char *why = NULL;
+
+	if (v->summary != NULL) {
+		if (warts_state_feed(&v->show.state, rec, &why) == -1)
+			damage(v, rec, why);
+		if (summary_record(v->summary, &v->show.state, rec, &why) ==
+			-1 &&
+		    why != NULL)
+			damage(v, rec, why);
+		return;
+	}
+	switch (show_record(&v->show, &v->out, rec, &why)) {
+	case SHOW_DONE:
+		break;
+	case SHOW_SKIPPED:
+		v->skipped[rec->type]++;
+		break;
+	case SHOW_DAMAGED:
+		damage(v, rec, why);
+		break;
+	}
+	if (v->live || v->out.len >= FLUSH_BYTES)
+		flush(v);
+}
+
+/* One line for all records of the file that were not shown. */
+static void
+note_skipped(struct view *v)
+{
+	struct wbuf note;
+
+	wbuf_init(&note);
+	for (int i = 0; i < TYPES; i++) {
+		const char *name = show_type_name((uint16_t)i);
+
+		if (v->skipped[i] == 0)
+			continue;
+		wbuf_printf(&note, "%s%u %s", note.len != 0 ? ", " : "",
+		    v->skipped[i], name != NULL ? name : "of type ");
+		if (name == NULL)
+			wbuf_printf(&note, "0x%04x", (unsigned int)i);
+	}
+	if (note.len != 0)
+		log_warn("%s: records not shown: %.*s", v->file, (int)note.len,
+		    (const char *)note.p);
+	wbuf_clear(&note);
+	memset(v->skipped, 0, sizeof(v->skipped));
+}
+
+static void
+read_records(struct view *v, struct warts_reader *rd)
+{
+	struct warts_record rec;
+	const char *why;
+
+	for (;;) {
+		switch (warts_reader_next(rd, &rec, &why)) {
+		case WARTS_READ_RECORD:
+			record(v, &rec);
+			break;
+		case WARTS_READ_DAMAGE:
+			damage(v, &rec, why);
+			break;
+		case WARTS_READ_ERROR:
+			log_warn("%s: %s", v->file, why);
+			v->damaged = 1;
+			return;
+		case WARTS_READ_EOF:
+			return;
+		}
+	}
+}
+
+static void
+view_file(struct view *v, const char *file)
+{
+	int is_stdin = strcmp(file, "-") == 0, fd;
+	struct warts_reader *rd;
+
+	v->file = is_stdin ? "standard input" : file;
+	fd = is_stdin ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		log_warn("%s: %s", v->file, strerror(errno));
+		v->damaged = 1;
+		return;
+	}
+	v->live = is_stdin;
+	if (v->summary != NULL)
+		summary_file(v->summary);
+	rd = warts_reader_new(fd);
+	read_records(v, rd);
+	warts_reader_free(rd);
+	warts_state_clear(&v->show.state);
+	flush(v);
+	note_skipped(v);
+}
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr,
+	    "usage: wartsview [-t text|json|summary] [-g 2021|2026] "
+	    "[FILE ...]\n");
+	exit(EXIT_PERMANENT);
+}
+
+static void
+options(struct view *v, int argc, char **argv)
+{
+	int c;
+
+	v->show.generation = SHOW_2026;
+	while ((c = getopt(argc, argv, "g:t:")) != -1) {
+		if (c == 't' && strcmp(optarg, "text") == 0)
+			v->show.format = SHOW_TEXT;
+		else if (c == 't' && strcmp(optarg, "json") == 0)
+			v->show.format = SHOW_JSON;
+		else if (c == 't' && strcmp(optarg, "summary") == 0)
+			v->summary = summary_new();
+		else if (c == 'g' && strcmp(optarg, "2021") == 0)
+			v->show.generation = SHOW_2021;
+		else if (c == 'g' && strcmp(optarg, "2026") == 0)
+			v->show.generation = SHOW_2026;
+		else
+			usage();
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct view *v = xcalloc(1, sizeof(*v));
+	int rc;
+
+	log_init("wartsview", 0, 0);
+	signal(SIGPIPE, SIG_IGN);
+	wbuf_init(&v->out);
+	options(v, argc, argv);
+	if (optind == argc)
+		view_file(v, "-");
+	for (int i = optind; i < argc; i++)
+		view_file(v, argv[i]);
+	if (v->summary != NULL)
+		summary_print(v->summary, &v->out);
+	flush(v);
+	rc = v->damaged ? EXIT_DAMAGED : EXIT_DONE;
+	summary_free(v->summary);
+	wbuf_clear(&v->out);
+	free(v);
+	return rc;
+}
