@@ -26,26 +26,36 @@ void warts_cycle_stop_encode(struct wbuf *b, const struct warts_cycle_stop *s);
 int warts_cycle_stop_decode(const uint8_t *body, size_t len,
     struct warts_cycle_stop *out, const char **why);
 
+/*
+ * Hops in order of probe_ttl, with an address each; dst known; hop_count not
+ * below the last ttl; every string below 16,000 bytes and a local stop set's
+ * name below 4,000.  A section that outgrows its 4,095 bytes loses hops at its
+ * end.
+ */
 void warts_trace_encode(struct wbuf *b, const struct warts_trace *t);
 int warts_trace_decode(
     const uint8_t *body, size_t len, struct warts_trace *out, const char **why);
 void warts_trace_clear(struct warts_trace *t);
 
 /*
- * Append to B the measurement record (TYPE, BODY) with its file-local list
- * and cycle replaced by LIST and CYCLE; everything else byte for byte.  Works
- * for every type that begins with a parameter block whose fields 1 and 2 are
- * list and cycle (0x0006..0x0011).  *OLD_LIST and *OLD_CYCLE (may be NULL) get
- * the former ids.  Returns 0, or -1 with a static reason in *WHY and B as it
- * was.
+ * Append to B the measurement record REC with its file-local list and cycle
+ * replaced by LIST and CYCLE; everything else byte for byte.  Works for every
+ * type that begins with a parameter block whose fields 1 and 2 are list and
+ * cycle (0x0006..0x0011).  Where they were absent they are put in if not 0
+ * (in types that always have them, always).  Returns 0, or -1 with a static
+ * reason in *WHY and B as it was.
  */
-int warts_renumber(struct wbuf *b, uint16_t type, const uint8_t *body,
-    size_t len, uint32_t list, uint32_t cycle, const char **why);
-int warts_ids(uint16_t type, const uint8_t *body, size_t len, uint32_t *list,
-    uint32_t *cycle, const char **why);
+int warts_renumber(struct wbuf *b, const struct warts_record *rec,
+    uint32_t list, uint32_t cycle, const char **why);
 
-/* The record's start time, from the field the type keeps it in.  0 or -1. */
-int warts_start_time(uint16_t type, const uint8_t *body, size_t len,
-    struct warts_tv *start, const char **why);
+/* The file-local ids of a measurement record, 0 where absent.  Returns 0, or
+ * -1 with *WHY (also for a record that is no measurement). */
+int warts_ids(const struct warts_record *rec, uint32_t *list, uint32_t *cycle,
+    const char **why);
+
+/* The record's start time, from the field the type keeps it in.  Returns 0, or
+ * -1 with *WHY. */
+int warts_start_time(
+    const struct warts_record *rec, struct warts_tv *start, const char **why);
 
 #endif

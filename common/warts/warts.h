@@ -12,7 +12,9 @@
  * point into the body that was decoded and live as long as it does; arrays
  * are allocated and released by the record's _clear.  A decoded record encodes
  * to the same bytes again: where the programs that wrote a field differ in
- * when they write it, its presence is kept in a `has' mask.
+ * when they write it, its presence is kept in a `has' mask: bit N is field N
+ * of the struct's block, and WARTS_HAS is set.  In a record of our own `has' is
+ * 0, and the encoder writes the fields that scamper 2026 would.
  *
  * Format: ../shared/warts-format.md of the project; scamper's warts(5).
  */
@@ -49,6 +51,17 @@ enum warts_type {
 	WARTS_OWAMP = 0x0011,
 	/* Private to this project: a segment's mark (common/segment.h). */
 	WARTS_MARK = 0x8a4d,
+};
+
+/* In a `has' mask: it was read from a record (no field has the number 0). */
+#define WARTS_HAS 1ULL
+
+/* A record as it lies in a file. */
+struct warts_record {
+	uint16_t type; /* enum warts_type, or one not known */
+	uint32_t len; /* of body */
+	const uint8_t *body; /* see whoever gave the record */
+	uint64_t offset; /* of the record's header in the (plain) stream */
 };
 
 struct warts_tv {
@@ -137,6 +150,12 @@ struct warts_ext {
 	const uint8_t *data;
 };
 
+/* All extensions of a reply: together with 4 bytes each below 65,536 bytes. */
+struct warts_exts {
+	uint16_t count; /* 0: none */
+	struct warts_ext *ext;
+};
+
 /* One reply.  Hops of a trace are in order of probe_ttl, then attempt. */
 struct warts_hop {
 	struct addr addr; /* who replied */
@@ -145,7 +164,9 @@ struct warts_hop {
 	uint8_t flags; /* WARTS_HOP_ */
 	uint8_t attempt; /* from 0 (shown from 1) */
 	uint32_t rtt_us;
-	uint8_t icmp_type, icmp_code;
+	uint8_t
+	    icmp_type; /* icmp_code lies behind it: one field of the block */
+	uint8_t icmp_code;
 	uint16_t probe_size; /* whole IP packet, bytes */
 	uint16_t reply_size; /* whole IP packet, bytes */
 	uint16_t reply_ipid; /* 0 for IPv6 */
@@ -157,25 +178,34 @@ struct warts_hop {
 	uint8_t tcp_flags;
 	struct warts_tv tx; /* probe sent; sec 0: not known */
 	const char *name; /* PTR name, or NULL */
-	uint16_t ext_count;
-	struct warts_ext *exts; /* ext_count, or NULL */
-	uint32_t has; /* see trace.c; 0 in a record of our own */
+	struct warts_exts exts;
+	uint32_t gid; /* address by its record (obsolete), 0 if `addr' has it */
+	uint32_t has;
 };
 
 /* Attached section 1: path MTU discovery. */
 struct warts_pmtud_note {
 	uint8_t type; /* 1 too big, 2 too big of no use, 3 silence */
 	uint16_t nhmtu;
-	int32_t hop; /* index into pmtud hops, -1 none */
+	uint16_t hop; /* index into pmtud hops, if has_hop */
+	uint8_t has_hop;
+	uint32_t has;
 };
 
 struct warts_pmtud {
 	uint16_t if_mtu, path_mtu, out_mtu; /* 0: not determined */
-	uint8_t version; /* 1 or 2 */
+	uint8_t version; /* 1: hops only, 2; 0 is written as 2 */
 	uint8_t note_count;
 	uint16_t hop_count;
 	struct warts_hop *hops;
 	struct warts_pmtud_note *notes;
+	uint32_t has;
+};
+
+/* Attached section 2: probes of the last ditch. */
+struct warts_lastditch {
+	uint16_t hop_count;
+	struct warts_hop *hops;
 };
 
 /* Attached section 3: doubletree. */
@@ -185,6 +215,8 @@ struct warts_dtree {
 	struct addr lss_stop; /* ADDR_NONE if not so stopped */
 	struct addr gss_stop; /* ADDR_NONE if not so stopped */
 	const char *lss_name; /* NULL if none */
+	uint32_t lss_gid, gss_gid; /* as warts_hop.gid */
+	uint32_t has;
 };
 
 struct warts_trace {
@@ -221,11 +253,10 @@ struct warts_trace {
 	uint16_t nhops;
 	struct warts_hop *hops; /* nhops */
 	struct warts_pmtud *pmtud; /* NULL if no such section */
-	struct warts_hop *lastditch; /* NULL if no such section */
-	uint16_t nlastditch;
-	int has_lastditch;
+	struct warts_lastditch *lastditch; /* NULL if no such section */
 	struct warts_dtree *dtree; /* NULL if no such section */
-	uint64_t has; /* see trace.c; 0 in a record of our own */
+	uint32_t src_gid, dst_gid; /* as warts_hop.gid */
+	uint64_t has;
 	struct warts_arena *arena; /* owns the arrays of a decoded record */
 };
 

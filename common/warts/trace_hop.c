@@ -1,0 +1,156 @@
+#include "common/warts/trace_hop.h"
+
+#include <string.h>
+
+#include "common/warts/block.h"
+
+/* The shortest: flags, length, id of an address record, probe ttl. */
+#define HOP_BYTES_MIN 8
+
+_Static_assert(offsetof(struct warts_hop, icmp_code) ==
+	offsetof(struct warts_hop, icmp_type) + 1,
+    "field 7 is both");
+
+#define HOP(enc, member)                                \
+	{                                               \
+		enc, offsetof(struct warts_hop, member) \
+	}
+
+static const struct warts_field fields[] = {
+    [1] = HOP(WENC_U32, gid),
+    [2] = HOP(WENC_U8, probe_ttl),
+    [3] = HOP(WENC_U8, reply_ttl),
+    [4] = HOP(WENC_U8, flags),
+    [5] = HOP(WENC_U8, attempt),
+    [6] = HOP(WENC_U32, rtt_us),
+    [7] = HOP(WENC_PAIR, icmp_type),
+    [8] = HOP(WENC_U16, probe_size),
+    [9] = HOP(WENC_U16, reply_size),
+    [10] = HOP(WENC_U16, reply_ipid),
+    [11] = HOP(WENC_U8, reply_tos),
+    [12] = HOP(WENC_U16, nhmtu),
+    [13] = HOP(WENC_U16, q_len),
+    [14] = HOP(WENC_U8, q_ttl),
+    [15] = HOP(WENC_U8, tcp_flags),
+    [16] = HOP(WENC_U8, q_tos),
+    [17] = HOP(WENC_EXTS, exts),
+    [18] = HOP(WENC_ADDR, addr),
+    [19] = HOP(WENC_TV, tx),
+    [20] = HOP(WENC_STR, name),
+};
+static const struct warts_fields table = {fields, 20};
+
+int
+warts_hop_is_icmp(const struct warts_hop *h)
+{
+	return (h->flags & (WARTS_HOP_TCP | WARTS_HOP_UDP)) == 0;
+}
+
+int
+warts_hop_quotes(const struct warts_hop *h)
+{
+	if (!warts_hop_is_icmp(h))
+		return 0;
+	if (h->addr.family == ADDR_IPV4)
+		return h->icmp_type == 3 || h->icmp_type == 11;
+	return h->addr.family == ADDR_IPV6 && h->icmp_type >= 1 &&
+	    h->icmp_type <= 3;
+}
+
+int
+warts_hop_is_too_big(const struct warts_hop *h)
+{
+	if (!warts_hop_is_icmp(h))
+		return 0;
+	if (h->addr.family == ADDR_IPV4)
+		return h->icmp_type == 3 && h->icmp_code == 4;
+	return h->addr.family == ADDR_IPV6 && h->icmp_type == 2;
+}
+
+/* The fields of a reply that quotes, beside 7. */
+static uint64_t
+quote_fields(const struct warts_hop *h, uint16_t trace_size)
+{
+	uint64_t has = WARTS_BIT(16);
+
+	if (h->q_len != trace_size || h->q_len != h->probe_size)
+		has |= WARTS_BIT(13);
+	if (h->q_ttl != 1)
+		has |= WARTS_BIT(14);
+	if (warts_hop_is_too_big(h))
+		has |= WARTS_BIT(12);
+	return has;
+}
+
+/* The fields that scamper 2026 writes of a hop. */
+static uint64_t
+hop_fields(const struct warts_hop *h, uint16_t trace_size)
+{
+	uint64_t has = WARTS_BIT(2) | WARTS_BIT(3) | WARTS_BIT(4) |
+	    WARTS_BIT(5) | WARTS_BIT(6) | WARTS_BIT(8) | WARTS_BIT(9) |
+	    WARTS_BIT(11) | WARTS_BIT(18);
+
+	if (warts_hop_is_icmp(h))
+		has |= WARTS_BIT(7);
+	if (warts_hop_quotes(h))
+		has |= quote_fields(h, trace_size);
+	if (h->flags & WARTS_HOP_TCP)
+		has |= WARTS_BIT(15);
+	if (h->reply_ipid != 0)
+		has |= WARTS_BIT(10);
+	if (h->exts.count != 0)
+		has |= WARTS_BIT(17);
+	if (h->tx.sec != 0)
+		has |= WARTS_BIT(19);
+	if (h->name != NULL)
+		has |= WARTS_BIT(20);
+	return has;
+}
+
+void
+warts_hops_write(
+    struct wbuf *b, const struct warts_hop *hops, size_t n, uint16_t trace_size)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t has = hops[i].has;
+
+		if (!(has & WARTS_HAS))
+			has = hop_fields(&hops[i], trace_size);
+		warts_block_write(b, &table, &hops[i], has);
+	}
+}
+
+static void
+hop_read(struct rbuf *r, struct warts_hop *h, struct warts_arena **arena)
+{
+	uint64_t has = warts_block_read(r, &table, h, arena);
+
+	h->has = (uint32_t)has;
+	if (r->bad != NULL)
+		return;
+	if (h->probe_ttl == 0)
+		rbuf_fail(r, "hop without the TTL of its probe");
+	else if (!(has & WARTS_BIT(18)) && h->gid == 0)
+		rbuf_fail(r, "hop without an address");
+	/* For every hop: of one whose address is in a record of its own (1)
+	 * nobody knows the family yet, and so not whether it quotes. */
+	if (!(has & WARTS_BIT(14)))
+		h->q_ttl = 1;
+	if (!(has & WARTS_BIT(13)))
+		h->q_len = h->probe_size;
+}
+
+struct warts_hop *
+warts_hops_read(struct rbuf *r, size_t n, struct warts_arena **arena)
+{
+	struct warts_hop *hops;
+
+	if (n > rbuf_left(r) / HOP_BYTES_MIN)
+		rbuf_fail(r, "more hops than there are bytes for");
+	if (r->bad != NULL || n == 0)
+		return NULL;
+	hops = warts_arena_alloc(arena, n, sizeof(*hops));
+	for (size_t i = 0; i < n && r->bad == NULL; i++)
+		hop_read(r, &hops[i], arena);
+	return r->bad == NULL ? hops : NULL;
+}
