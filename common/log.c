@@ -20,6 +20,16 @@ log_init(const char *tag, int use_syslog, int verbose)
 		openlog(tag, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
+/* One event is one line on a terminal too, whatever a peer put into it. */
+static void
+mask_controls(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = '?';
+	}
+}
+
 static void
 log_line(int priority, const char *fmt, va_list ap)
 {
@@ -27,6 +37,7 @@ log_line(int priority, const char *fmt, va_list ap)
 	int saved = errno;
 
 	vsnprintf(line, sizeof(line), fmt, ap);
+	mask_controls(line);
 	if (log_syslog)
 		syslog(priority, "%s", line);
 	else

@@ -5,6 +5,9 @@
  *
  * A function returns an error or logs it, never both.  errno is preserved by
  * every call, so that logging cannot change what is being reported.
+ *
+ *	listmgr: schedule:7: unknown key "wieght"
+ *	^tag     ^what happened, where and why; control bytes become ?
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

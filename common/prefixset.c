@@ -26,6 +26,7 @@ struct key {
 struct entry {
 	struct addr_prefix prefix;
 	int parent; /* index, -1 none */
+	struct key last; /* greatest address in it */
 };
 
 struct table {
@@ -51,10 +52,25 @@ key_of(const struct addr *a)
 	return k;
 }
 
-static int
+/* 1 or 0, without a branch: & and | on purpose. */
+static size_t
 key_le(struct key a, struct key b)
 {
-	return a.hi < b.hi || (a.hi == b.hi && a.lo <= b.lo);
+	return (a.hi < b.hi) | ((a.hi == b.hi) & (a.lo <= b.lo));
+}
+
+static struct key
+last_of(const struct addr_prefix *p)
+{
+	struct key k = key_of(&p->addr);
+
+	if (p->len < 64)
+		k.hi |= UINT64_MAX >> p->len;
+	if (p->len <= 64)
+		k.lo = UINT64_MAX;
+	else if (p->len < 128)
+		k.lo |= UINT64_MAX >> (p->len - 64);
+	return k;
 }
 
 struct prefixset *
@@ -141,6 +157,7 @@ table_sort(struct table *t)
 			up = t->entries[up].parent;
 		t->entries[n] = t->entries[i];
 		t->entries[n].parent = up;
+		t->entries[n].last = last_of(&t->entries[n].prefix);
 		t->keys[n] = key_of(&t->entries[n].prefix.addr);
 		n++;
 	}
@@ -164,9 +181,9 @@ prefixset_match(
 	k = key_of(a);
 	/* Halve without a branch on the data: it could not be predicted. */
 	for (n = t->n; n > 1; n -= n / 2)
-		base += key_le(t->keys[base + n / 2], k) ? n / 2 : 0;
+		base += n / 2 & -key_le(t->keys[base + n / 2], k);
 	i = key_le(t->keys[base], k) ? (int)base : -1;
-	while (i >= 0 && !addr_in_prefix(a, &t->entries[i].prefix))
+	while (i >= 0 && !key_le(k, t->entries[i].last))
 		i = t->entries[i].parent;
 	if (i >= 0 && out != NULL)
 		*out = t->entries[i].prefix;

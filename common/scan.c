@@ -86,8 +86,10 @@ scan_duration(const char *s, int64_t unit_ns, int64_t *out_ns)
 	unit = unit_of(s, unit_ns);
 	if (unit == 0 || __builtin_mul_overflow((int64_t)v, unit, &ns))
 		return -1;
-	for (scale = unit / 10; nfrac > 0; nfrac--, scale /= 10)
-		ns += (*frac++ - '0') * scale;
+	for (scale = unit / 10; nfrac > 0; nfrac--, scale /= 10) {
+		if (__builtin_add_overflow(ns, (*frac++ - '0') * scale, &ns))
+			return -1;
+	}
 	*out_ns = ns;
 	return 0;
 }

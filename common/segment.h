@@ -1,22 +1,26 @@
 /*
- * segment: numbered spool files of whole warts records (segment(5)).
+ * segment: numbered spool files of whole warts records (segment(5)); here the
+ * writer.  Reading is segment_read.h, recovery segment_recover.h, the layout
+ * of a mark segment_mark.h, the directory and its state segment_dir.h.
  *
  * A segment is plain warts that any reader can read as it lies in the spool.
  * Marks (record type WARTS_MARK) carry what warts lacks: epoch, segment and
  * record numbers, a CRC-32 of the bytes since the previous mark, and in the
  * tail a SHA-256 of everything before it.
  *
- *	spool/N.open	being written, locked by the writer (OFD lock)
- *	spool/N.warts	sealed: tail mark, fsynced, renamed
- *	sent/N.warts	committed by the archive
- *	bad/N.warts	refused twice by the archive
- *	state/epoch	128-bit random id of this spool, hex
- *	state/next	number of the next segment
+ *	segment:  head [resume] { list|cycle|trace|... batch }* tail
+ *
+ * Records are gathered in memory and appended in batches, each with its mark
+ * in one writev(2).  Bytes stay in memory until they are known durable: when
+ * the disk fails below them, the file ends at its last good sync and they
+ * begin the next one.
  *
  * Seal, in this order: tail mark, fsync(N.open); state/next = N+1 (temp,
  * fsync, rename, fsync dir); rename; fsync(spool); open N+1.open and lock it,
  * then let go of the old lock.  The counter moves before the rename: the other
  * order can give one number to two different contents.
+ *
+ * Not here: the Prober's checkpoint, and what becomes of sealed segments.
  */
 #ifndef COMMON_SEGMENT_H
 #define COMMON_SEGMENT_H
@@ -30,6 +34,18 @@ struct segment_writer;
 
 #define SEGMENT_EPOCH_LEN 16
 #define SEGMENT_SHA_LEN 32
+#define SEGMENT_REASONS 8 /* kinds of refusal that an account tells apart */
+
+/*
+ * What became of the addresses of one cycle:
+ * accepted = recorded + sum of refused + held + queued + active.
+ * The reasons are numbers that the Prober gives a meaning.
+ */
+struct segment_account {
+	uint32_t list, cycle; /* the user's numbers */
+	uint64_t accepted, recorded, held, queued, active;
+	uint64_t refused[SEGMENT_REASONS];
+};
 
 struct segment_config {
 	const char *dir; /* spool directory, holds spool/ state/ ... */
@@ -39,6 +55,8 @@ struct segment_config {
 	int64_t sync_ns; /* fdatasync at least so often; 0: 5 s */
 	uint64_t sync_bytes; /* ... and after so many bytes; 0: 1 MiB */
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
+	uint64_t quota_bytes; /* unsent spool at most; 0: no limit */
+	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
 };
 
 /*
@@ -68,8 +86,13 @@ struct segment_cycle {
 int
 segment_cycle_begin(struct segment_writer *w, const struct segment_cycle *c);
 
-/* Write the cycle stop record and forget the handle. */
+/* Write the cycle stop record (behind the cycle's start, if nothing was
+ * recorded) and forget the handle.  Never refused: 0. */
 int segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop);
+
+/* The present account of a cycle, for the next batch mark.  Replaces what was
+ * said before.  To be called before segment_cycle_end with the final sums. */
+void segment_account(struct segment_writer *w, const struct segment_account *a);
 
 /*
  * Append a trace.  t->list and t->cycle are overwritten with the file-local
@@ -80,7 +103,8 @@ int segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop);
 int segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t);
 
 /* Seal now and start the next segment (SIGUSR1).  An empty segment (no record)
- * is not sealed.  Returns 0, or -1 with errno. */
+ * is not sealed.  Either way the asker can see that it was done (the time of
+ * state/writer moves).  Returns 0, or -1 with errno. */
 int segment_rotate(struct segment_writer *w, int64_t now_ns);
 
 /* To be called at least once a second: flush, sync, seal by age, retry after
@@ -95,6 +119,10 @@ enum segment_state segment_tick(struct segment_writer *w, int64_t now_ns);
 /* Records taken so far in this process, and those known durable. */
 uint64_t segment_records(const struct segment_writer *w);
 uint64_t segment_durable(const struct segment_writer *w);
+
+/* Why the writer is not SEGMENT_OK, or was not when it last was not: file and
+ * reason, for a log line.  Good until the next call. */
+const char *segment_reason(const struct segment_writer *w);
 
 /* Seal, release, free.  Returns 0, or -1 with errno if the seal failed (the
  * next start will recover it). */

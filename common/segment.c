@@ -1,0 +1,523 @@
+#include "common/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/segment_dir.h"
+#include "common/segment_file.h"
+#include "common/segment_ids.h"
+#include "common/segment_recover.h"
+#include "common/warts/record.h"
+#include "common/xmalloc.h"
+
+#define MAX_BYTES (64u << 20)
+#define MAX_AGE_NS (3600 * NS_PER_SEC)
+#define SYNC_NS (5 * NS_PER_SEC)
+#define SYNC_BYTES (1u << 20)
+#define BATCH_BYTES (256u << 10)
+#define NUMBER_BLOCK (1u << 20)
+#define QUOTA_NS NS_PER_SEC /* look at the spool's size so often */
+#define LOCK_TRIES 100 /* a recovery by another program is short */
+#define LOCK_PAUSE_NS (20 * NS_PER_MS)
+
+struct segment_writer {
+	struct segment_config cfg;
+	struct segment_dir dir;
+	int lock_fd, writer_fd;
+	struct segment_file file; /* N.open; may be closed for want of space */
+	uint64_t next_record; /* number */
+	uint64_t records, durable; /* of this process */
+	/* Records behind file.synced, without marks; the first keep_written
+	 * bytes are in the file. */
+	struct wbuf keep;
+	size_t keep_written;
+	struct segment_ids ids;
+	struct segment_account *accounts;
+	uint16_t naccounts;
+	int accounts_changed;
+	int64_t now_ns, opened_ns, synced_ns, quota_ns;
+	int full; /* no space: nothing is taken */
+	int over_quota; /* nothing is taken */
+	int suspect; /* to be told by the next tick */
+	char reason[128];
+};
+
+static int
+is_full(int err)
+{
+	return err == ENOSPC || err == EDQUOT || err == EFBIG;
+}
+
+static int
+fail(struct segment_writer *w, const char *what)
+{
+	int saved = errno;
+
+	snprintf(w->reason, sizeof(w->reason), "%s: %s", what, strerror(saved));
+	errno = saved;
+	return -1;
+}
+
+/* --- memory to file -------------------------------------------------------- */
+
+/* Write out what is in memory, with a batch mark. */
+static int
+flush(struct segment_writer *w)
+{
+	struct segment_batch b = {
+	    .len = w->keep.len - w->keep_written,
+	    .next_record = w->next_record,
+	    .nlists = w->ids.ndef_lists,
+	    .ncycles = w->ids.ndef_cycles,
+	};
+
+	if (b.len == 0)
+		return 0;
+	if (w->next_record > w->dir.limit &&
+	    segment_dir_reserve_numbers(
+		&w->dir, w->next_record + w->cfg.number_block) == -1)
+		return fail(w, "state/numbers");
+	b.p = w->keep.p + w->keep_written;
+	if (w->accounts_changed) {
+		b.accounts = w->accounts;
+		b.naccounts = w->naccounts;
+	}
+	if (segment_file_append(&w->file, &b) == -1)
+		return fail(w, w->file.what);
+	w->accounts_changed = 0;
+	w->keep_written = w->keep.len;
+	return 0;
+}
+
+/* All that is in the file is durable: it need not be kept in memory. */
+static int
+sync_file(struct segment_writer *w)
+{
+	uint64_t before = w->file.synced.record;
+	size_t rest = w->keep.len - w->keep_written;
+
+	if (segment_file_sync(&w->file) == -1)
+		return fail(w, w->file.what);
+	if (w->keep_written > 0 && rest > 0)
+		memmove(w->keep.p, w->keep.p + w->keep_written, rest);
+	w->keep.len = rest;
+	w->keep_written = 0;
+	w->durable += w->file.synced.record - before;
+	w->synced_ns = w->now_ns;
+	return 0;
+}
+
+static int
+seal(struct segment_writer *w)
+{
+	if (segment_file_seal(&w->file, w->accounts, w->naccounts) == -1)
+		return fail(w, w->file.what);
+	return 0;
+}
+
+static int
+begun(struct segment_writer *w, int rc)
+{
+	if (rc == -1)
+		return fail(w, w->file.what);
+	w->opened_ns = w->synced_ns = w->now_ns;
+	return 0;
+}
+
+/* The definitions that `keep' needs in a file of its own, in front of it. */
+static void
+move_keep(struct segment_writer *w)
+{
+	struct wbuf b;
+
+	wbuf_init(&b);
+	segment_ids_replay(
+	    &w->ids, &b, w->file.synced.nlists, w->file.synced.ncycles);
+	wbuf_bytes(&b, w->keep.p, w->keep.len);
+	wbuf_clear(&w->keep);
+	w->keep = b;
+	w->keep_written = 0;
+}
+
+/* Seal the file, all of which is synced, if it holds anything; begin the next
+ * with what is in memory only. */
+static int
+split(struct segment_writer *w)
+{
+	if (!segment_file_has_content(&w->file))
+		return 0;
+	if (seal(w) == -1)
+		return -1;
+	if (w->keep.len > 0)
+		move_keep(w);
+	else
+		segment_ids_new_file(&w->ids);
+	return begun(w, segment_file_begin_after(&w->file));
+}
+
+/* --- when the disk fails -------------------------------------------------- */
+
+/*
+ * No space.  The file was cut back to its last good mark; seal that with the
+ * help of the reserve, so that the archive can take it and room is made, and
+ * take nothing more until the rest is written.
+ */
+static int
+on_full(struct segment_writer *w)
+{
+	w->full = 1;
+	segment_dir_prune(&w->dir, segment_dir_bytes(w->dir.sent) / 2);
+	if (w->file.fd == -1)
+		return 0;
+	if (sync_file(w) == -1)
+		return -1;
+	if (split(w) == -1 && !is_full(errno))
+		return -1;
+	return 0;
+}
+
+/*
+ * A write or sync failed: nothing behind the last good sync is believed.  The
+ * failed sync is not tried again, as the kernel may say yes without having
+ * written; those records go to a new file.  If even the seal fails, N.open
+ * stays, to be cut and sealed at the next start.
+ */
+static int
+on_suspect(struct segment_writer *w)
+{
+	struct segment_file *f = &w->file;
+
+	w->suspect = 1;
+	if (f->fd == -1)
+		return -1;
+	segment_file_cut(f);
+	w->keep_written = 0;
+	if (!segment_file_has_content(f)) {
+		unlinkat(w->dir.spool, f->name, 0);
+	} else if (seal(w) == -1 &&
+	    segment_dir_set_next(&w->dir, f->number + 1, f->synced.record,
+		f->synced.record - 1) == -1)
+		return fail(w, "state/next");
+	move_keep(w);
+	return begun(w, segment_file_begin_after(f));
+}
+
+/* React to a failure that left errno. */
+static void
+react(struct segment_writer *w)
+{
+	if (is_full(errno) && on_full(w) == 0)
+		return;
+	if (on_suspect(w) == -1)
+		w->full = 1;
+}
+
+/* Try to go on after a full disk: a file, what is in memory, the reserve. */
+static void
+try_again(struct segment_writer *w)
+{
+	if (w->file.fd == -1 && begun(w, segment_file_begin(&w->file)) == -1)
+		return;
+	if (flush(w) == -1 || sync_file(w) == -1) {
+		react(w);
+		return;
+	}
+	if (segment_dir_reserve(&w->dir) == -1)
+		return;
+	w->full = 0;
+}
+
+/* --- the upper half ------------------------------------------------------- */
+
+static void
+set_defaults(struct segment_config *c)
+{
+	if (c->max_bytes == 0)
+		c->max_bytes = MAX_BYTES;
+	if (c->max_age_ns == 0)
+		c->max_age_ns = MAX_AGE_NS;
+	if (c->sync_ns == 0)
+		c->sync_ns = SYNC_NS;
+	if (c->sync_bytes == 0)
+		c->sync_bytes = SYNC_BYTES;
+	if (c->batch_bytes == 0)
+		c->batch_bytes = BATCH_BYTES;
+	if (c->number_block == 0)
+		c->number_block = NUMBER_BLOCK;
+}
+
+/* The lock is free, or held for a moment by a program that recovers. */
+static int
+take_lock(struct segment_writer *w)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+	for (int i = 0;; i++) {
+		w->lock_fd = segment_dir_lock(&w->dir);
+		if (w->lock_fd != -1 || errno != EWOULDBLOCK ||
+		    i == LOCK_TRIES || segment_dir_holder(&w->dir) != 0)
+			return w->lock_fd == -1 ? -1 : 0;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int
+open_spool(struct segment_writer *w, const char **why)
+{
+	struct segment_recovered r;
+
+	if (segment_dir_open(&w->dir, w->cfg.dir, 1, why) == -1)
+		return -1;
+	*why = "state/lock";
+	if (take_lock(w) == -1)
+		return -1;
+	*why = "state/writer";
+	w->writer_fd = segment_dir_writer(&w->dir);
+	/* What was read without the lock may be old. */
+	if (w->writer_fd == -1 || segment_dir_load(&w->dir, why) == -1 ||
+	    segment_recover(&w->dir, &r, why) == -1)
+		return -1;
+	w->next_record = w->dir.next_record;
+	*why = "state/reserve";
+	if (segment_dir_reserve(&w->dir) == -1 && !is_full(errno))
+		return -1;
+	*why = "N.open";
+	return begun(w, segment_file_begin(&w->file));
+}
+
+static void
+writer_free(struct segment_writer *w)
+{
+	segment_ids_clear(&w->ids);
+	wbuf_clear(&w->keep);
+	segment_file_clear(&w->file);
+	free(w->accounts);
+	segment_dir_close(&w->dir);
+	if (w->writer_fd != -1)
+		close(w->writer_fd);
+	if (w->lock_fd != -1)
+		close(w->lock_fd);
+	free(w);
+}
+
+struct segment_writer *
+segment_open(const struct segment_config *cfg, int64_t now_ns, const char **why)
+{
+	struct segment_writer *w = xcalloc(1, sizeof(*w));
+	int saved;
+
+	w->cfg = *cfg;
+	set_defaults(&w->cfg);
+	w->lock_fd = w->writer_fd = -1;
+	w->now_ns = now_ns;
+	wbuf_init(&w->keep);
+	segment_file_init(&w->file, &w->dir);
+	segment_ids_init(&w->ids, cfg->monitor);
+	if (open_spool(w, why) == 0)
+		return w;
+	saved = errno;
+	writer_free(w);
+	errno = saved;
+	return NULL;
+}
+
+int
+segment_cycle_begin(struct segment_writer *w, const struct segment_cycle *c)
+{
+	return segment_ids_begin(&w->ids, c);
+}
+
+int
+segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop)
+{
+	struct warts_cycle_stop rec = {.stop = stop};
+	uint32_t list;
+
+	segment_ids_use(&w->ids, cycle, &w->keep, &list, &rec.id);
+	warts_cycle_stop_encode(&w->keep, &rec);
+	segment_ids_end(&w->ids, cycle);
+	return 0;
+}
+
+void
+segment_account(struct segment_writer *w, const struct segment_account *a)
+{
+	uint16_t i;
+
+	for (i = 0; i < w->naccounts; i++) {
+		if (w->accounts[i].list == a->list &&
+		    w->accounts[i].cycle == a->cycle)
+			break;
+	}
+	if (i == w->naccounts) {
+		assert(i < UINT16_MAX);
+		w->accounts = xreallocarray(w->accounts, i + 1u, sizeof(*a));
+		w->naccounts++;
+	}
+	w->accounts[i] = *a;
+	w->accounts_changed = 1;
+}
+
+/* A batch is full: write it, sync and seal if that is due. */
+static void
+batch_out(struct segment_writer *w)
+{
+	const struct segment_file *f = &w->file;
+
+	if (flush(w) == -1 ||
+	    (f->written.len - f->synced.len >= w->cfg.sync_bytes &&
+		sync_file(w) == -1)) {
+		react(w);
+		return;
+	}
+	if (f->written.len >= w->cfg.max_bytes)
+		segment_rotate(w, w->now_ns);
+}
+
+int
+segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+{
+	if (w->full || w->over_quota)
+		return -1;
+	segment_ids_use(&w->ids, cycle, &w->keep, &t->list, &t->cycle);
+	warts_trace_encode(&w->keep, t);
+	w->next_record++;
+	w->records++;
+	if (w->keep.len - w->keep_written >= w->cfg.batch_bytes)
+		batch_out(w);
+	return 0;
+}
+
+/* What a cycle said last has been said in a tail: ended ones are forgotten. */
+static void
+forget_accounts(struct segment_writer *w)
+{
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < w->naccounts; i++) {
+		const struct segment_account *a = &w->accounts[i];
+
+		if (a->held + a->queued + a->active > 0)
+			w->accounts[n++] = *a;
+	}
+	w->naccounts = n;
+}
+
+static int
+rotate(struct segment_writer *w)
+{
+	errno = ENOSPC;
+	if (w->file.fd == -1 || flush(w) == -1 || sync_file(w) == -1)
+		return -1;
+	if (!segment_file_has_content(&w->file)) {
+		w->opened_ns = w->now_ns;
+		return 0;
+	}
+	if (split(w) == -1)
+		return -1;
+	forget_accounts(w);
+	return 0;
+}
+
+int
+segment_rotate(struct segment_writer *w, int64_t now_ns)
+{
+	struct timespec now[2];
+	int rc, saved;
+
+	w->now_ns = now_ns;
+	rc = rotate(w);
+	saved = errno;
+	if (rc == -1)
+		react(w);
+	/* In nanoseconds of our own: the kernel's stamp is as coarse as its
+	 * tick, and two requests may come within one. */
+	now[0].tv_sec = (time_t)(clock_wall_ns() / NS_PER_SEC);
+	now[0].tv_nsec = (long)(clock_wall_ns() % NS_PER_SEC);
+	now[1] = now[0];
+	futimens(w->writer_fd, now);
+	errno = saved;
+	return rc;
+}
+
+static void
+check_quota(struct segment_writer *w)
+{
+	uint64_t used;
+
+	if (w->cfg.quota_bytes == 0 || w->now_ns - w->quota_ns < QUOTA_NS)
+		return;
+	w->quota_ns = w->now_ns;
+	used = segment_dir_bytes(w->dir.spool);
+	w->over_quota = used >= w->cfg.quota_bytes;
+	if (!w->over_quota)
+		return;
+	snprintf(w->reason, sizeof(w->reason),
+	    "spool: quota of %llu bytes is used up",
+	    (unsigned long long)w->cfg.quota_bytes);
+}
+
+enum segment_state
+segment_tick(struct segment_writer *w, int64_t now_ns)
+{
+	int suspect;
+
+	w->now_ns = now_ns;
+	if (w->full || w->file.fd == -1)
+		try_again(w);
+	else if (flush(w) == -1 ||
+	    (now_ns - w->synced_ns >= w->cfg.sync_ns && sync_file(w) == -1))
+		react(w);
+	if (w->file.fd != -1 && now_ns - w->opened_ns >= w->cfg.max_age_ns)
+		segment_rotate(w, now_ns);
+	check_quota(w);
+	suspect = w->suspect;
+	w->suspect = 0;
+	if (w->full || w->over_quota)
+		return SEGMENT_FULL;
+	return suspect ? SEGMENT_SUSPECT : SEGMENT_OK;
+}
+
+uint64_t
+segment_records(const struct segment_writer *w)
+{
+	return w->records;
+}
+
+uint64_t
+segment_durable(const struct segment_writer *w)
+{
+	return w->durable;
+}
+
+const char *
+segment_reason(const struct segment_writer *w)
+{
+	return w->reason;
+}
+
+int
+segment_close(struct segment_writer *w, int64_t now_ns)
+{
+	int rc, saved;
+
+	w->now_ns = now_ns;
+	errno = ENOSPC;
+	if (w->file.fd == -1 || flush(w) == -1 || sync_file(w) == -1)
+		rc = -1;
+	else if (segment_file_has_content(&w->file))
+		rc = seal(w);
+	else
+		rc = unlinkat(w->dir.spool, w->file.name, 0);
+	saved = errno;
+	writer_free(w);
+	errno = saved;
+	return rc;
+}

@@ -1,0 +1,89 @@
+/*
+ * segment_file: the one open segment of a writer, N.open: marks and bytes into
+ * it, its two good ends, and its seal.
+ *
+ *	0 ........ synced ......... written
+ *	           fdatasync(2)     pwritev(2) returned, behind a mark
+ *	           returned
+ *
+ * A failed write leaves the file at `written'; after a failed sync only
+ * `synced' is believed.  What to do then is the writer's business
+ * (segment.c), as are the records behind `synced', which it keeps in memory.
+ *
+ * All functions that can fail return -1 with errno and set `what' to the file
+ * concerned.
+ */
+#ifndef COMMON_SEGMENT_FILE_H
+#define COMMON_SEGMENT_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/segment.h"
+#include "common/segment_dir.h"
+#include "common/warts/buf.h"
+
+struct evp_md_ctx_st;
+
+/* A place in the file that is good to end it at. */
+struct segment_point {
+	uint64_t len; /* bytes */
+	uint64_t record; /* number of the next record there */
+	size_t nlists, ncycles; /* defined before it */
+	struct evp_md_ctx_st *sha; /* of the bytes before it */
+};
+
+struct segment_file {
+	struct segment_dir *dir;
+	int fd; /* -1: none is open */
+	char name[SEGMENT_DIR_NAME]; /* N.open */
+	uint64_t number; /* N */
+	uint64_t first_record;
+	struct segment_point written, synced;
+	struct wbuf mark; /* scratch */
+	const char *what;
+};
+
+/* Records to append: LEN bytes at P, without a mark, and where that leads. */
+struct segment_batch {
+	const uint8_t *p;
+	size_t len;
+	uint64_t next_record; /* behind it */
+	size_t nlists, ncycles; /* defined behind it */
+	const struct segment_account *accounts;
+	uint16_t naccounts;
+};
+
+void segment_file_init(struct segment_file *f, struct segment_dir *d);
+void segment_file_clear(struct segment_file *f); /* closes */
+
+/* Begin N.open for N = state/next: head mark, a resume mark if numbers were
+ * jumped over, lock, directory synced.  If it fails there is no such file. */
+int segment_file_begin(struct segment_file *f);
+
+/* Append a batch and its mark in one write, or nothing. */
+int segment_file_append(struct segment_file *f, const struct segment_batch *b);
+
+/* Make `synced' what `written' is. */
+int segment_file_sync(struct segment_file *f);
+
+/* Go back to `synced'; what is behind it is cut off. */
+void segment_file_cut(struct segment_file *f);
+
+/* Is there anything behind the head that the archive must get? */
+int segment_file_has_content(const struct segment_file *f);
+
+/*
+ * Seal N, all of which is synced: tail mark with the accounts, fsync, counter,
+ * rename.  Everything that can be refused for want of space comes before the
+ * counter moves; after a failure the tail is cut off again and N may go on.
+ * The descriptor stays open, for its lock.
+ */
+int segment_file_seal(struct segment_file *f,
+    const struct segment_account *accounts, uint16_t naccounts);
+
+/* segment_file_begin() with the old file, sealed or given up, open until the
+ * new one has its lock. */
+int segment_file_begin_after(struct segment_file *f);
+
+#endif
