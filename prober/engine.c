@@ -17,7 +17,7 @@
 #include "common/log.h"
 #include "common/xmalloc.h"
 #include "prober/net/packet_parse.h"
-#include "prober/prober.h"
+#include "prober/source/source.h"
 
 #define RX_BUDGET 8192 /* packets per turn */
 #define EXPIRE_BUDGET 8192 /* tasks per turn */
@@ -77,7 +77,7 @@ admit(struct engine *e, uint32_t credits)
 
 	if (e->full || e->window.nready >= credits)
 		return;
-	e->refill(e->source_arg);
+	e->source->ops->refill(e->source);
 	if (admit_due(&e->admit) > e->now_ns)
 		return;
 	wall_ns = clock_wall_ns();
@@ -231,6 +231,7 @@ end_cycle_if_over(struct engine *e, struct listcycle *lc)
 		return;
 	log_info("list %u cycle %u: %s", lc->list, lc->cycle,
 	    listcycle_books(lc, books, sizeof(books)));
+	output_account(e->out, lc);
 	output_cycle_end(
 	    e->out, lc->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
 	e->stats.cycles_ended++;
@@ -282,6 +283,7 @@ static void
 tick(struct engine *e)
 {
 	uint64_t drops = rx_drops(e->rx);
+	struct listcycle *lc;
 	int full;
 
 	e->tick_ns = e->now_ns + TICK_NS;
@@ -289,14 +291,15 @@ tick(struct engine *e)
 	if (drops > 0)
 		log_warn("%ju replies lost: the receive ring was full",
 		    (uintmax_t)drops);
-	output_account(e->out, &e->admit.table);
+	TAILQ_FOREACH(lc, &e->admit.table, link)
+	output_account(e->out, lc);
 	full = output_tick(e->out, e->now_ns);
 	if (full && !e->full)
 		log_warn(
 		    "no room for records: admitting nothing until there is");
 	e->full = full;
+	e->source->ops->tick(e->source);
 	end_cycles(e);
-	e->refill(e->source_arg);
 	stats_progress(&e->stats, e->now_ns);
 	if (e->status != NULL)
 		stats_write(&e->stats, &e->admit.table, e->status);
@@ -360,7 +363,7 @@ is_over(const struct engine *e)
 	if (e->window.count > 0 || hold_count(e->admit.hold) > 0)
 		return 0;
 	return e->stopping ||
-	    (e->admit.queue.count == 0 && !e->more(e->source_arg));
+	    (e->admit.queue.count == 0 && !e->source->ops->more(e->source));
 }
 
 static void

@@ -27,6 +27,7 @@ struct event_base;
 struct event;
 struct prefixset;
 struct listcycle;
+struct source;
 struct engine;
 
 /* A command as it waits in the queue or on hold. */
@@ -57,11 +58,13 @@ struct listcycle {
 	uint32_t list, cycle;
 	struct measurement *m;
 	uint64_t position; /* number of the next `ip' of its stream */
+	uint64_t high; /* highest number accepted */
 	uint64_t accepted, recorded, refused[REFUSED_N];
 	uint64_t held, queued, active;
 	int ended; /* `end' was read */
 	int out; /* handle of the output */
-	uint64_t acked; /* last acknowledged */
+	uint64_t acked; /* last number acknowledged */
+	const void *owner; /* the client that sends it, or NULL */
 };
 
 TAILQ_HEAD(listcycle_table, listcycle);
@@ -223,7 +226,7 @@ struct output;
 struct output_config {
 	const char *spool; /* directory, or NULL: write to PATH */
 	const char *path; /* "-": standard output */
-	const char *format; /* text, warts, json, warts.gz; NULL: by suffix */
+	const char *format; /* text, warts, json; NULL: by suffix */
 	const char *monitor; /* -M, or NULL */
 };
 
@@ -245,8 +248,8 @@ int output_record(struct output *o, int handle, struct technique_record *rec);
 int output_tick(struct output *o, int64_t now_ns);
 /* Seal the segment, or swap nothing.  0, or -1 + errno. */
 int output_rotate(struct output *o, int64_t now_ns);
-/* The list-cycle table's state, for the next mark. */
-void output_account(struct output *o, const struct listcycle_table *t);
+/* The present account of LC, for the next mark in the spool. */
+void output_account(struct output *o, const struct listcycle *lc);
 /* 0, or -1 if something could not be written. */
 int output_close(struct output *o, int64_t now_ns);
 
@@ -328,11 +331,7 @@ struct engine {
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
 	int stopping; /* engine_stop() */
-	/* The sources: put commands into the queue; will there be more?  A
-	 * cycle that is over is told. */
-	void (*refill)(void *arg);
-	int (*more)(void *arg);
-	void *source_arg;
+	struct source *source; /* where commands come from */
 	const char *status; /* file for the books, or NULL */
 };
 
@@ -351,13 +350,15 @@ struct options {
 	const char *command; /* -c */
 	uint32_t pps, window, list, cycle;
 	int64_t hold_ns;
-	const char *monitor, *list_name, *pidfile, *spool, *commands, *status;
+	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
 	struct output_config out;
 	const char *dnp;
-	int ilist, commands_on_line, file, cmdfile; /* -i -I -f -O cmdfile */
+	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
 	int daemon, raw, verbose;
-	int noprogress;
 };
+
+/* Say what is wrong and how to use it; exit 255. */
+_Noreturn void options_refuse(const char *why);
 
 /* Parse; usage errors end the program (255).  The index of the first operand. */
 int options_parse(struct options *o, int argc, char **argv);

@@ -1,5 +1,5 @@
 /*
- * source: where work comes from.
+ * source: where commands come from.
  *
  *	shell.c		addresses or commands on the command line
  *	file.c		the same from a file
@@ -10,37 +10,37 @@
 
 #include "prober/prober.h"
 
-/* shell.c: addresses or commands of the command line; file.c: of a file. */
-struct source;
-
 struct source_ops {
-	/* Put commands until the queue is full or there are no more. */
-	void (*refill)(struct source *s, struct admit *a);
+	/* Put commands until the queue is full or there are none now. */
+	void (*refill)(struct source *s);
+	/* Will there be more? */
 	int (*more)(const struct source *s);
+	/* About once a second. */
+	void (*tick)(struct source *s);
 	void (*free)(struct source *s);
 };
 
+/* The head of every source's struct. */
 struct source {
 	const struct source_ops *ops;
+	struct engine *e;
 };
 
-/* Each of WORDS is an address measured by M (whole == 0), or a whole command.
- * Dies (255) at a word that is neither. */
-struct source *shell_new(struct listcycle *lc, struct measurement *m,
-    char **words, int nwords, int whole);
-/* The same from the lines of PATH ("-": standard input). */
-struct source *file_new(struct engine *e, struct listcycle *lc,
-    struct measurement *m, const char *path, int whole);
+/*
+ * Each of WORDS is an address to be measured as LC says (WHOLE 0), or a whole
+ * command (WHOLE 1).  A word that is neither ends the program (255) before any
+ * probe.  When all are in the queue, LC is ended.
+ */
+struct source *shell_new(struct engine *e, struct listcycle *lc, char **words,
+    int nwords, int whole);
 
-/* commands.c: probing commands from standard input ("-") or from clients of a
- * local socket.  Dies when it cannot listen. */
-struct commands;
+/* The same from the lines of PATH ("-": standard input); a bad line is
+ * reported with file and line, and skipped.  Dies when PATH cannot be read. */
+struct source *
+file_new(struct engine *e, struct listcycle *lc, const char *path, int whole);
 
-struct commands *commands_new(struct engine *e, const char *address);
-void commands_free(struct commands *c);
-/* Will standard input bring more?  A socket always may. */
-int commands_more(const struct commands *c);
-/* Send what is to be acknowledged; read on where the queue has room. */
-void commands_refill(struct commands *c);
+/* Probing commands (docs/protocol.md) from standard input ("-"), or from any
+ * number of clients of a local socket.  Dies when it cannot listen. */
+struct source *commands_new(struct engine *e, const char *address);
 
 #endif

@@ -104,11 +104,12 @@ fill_ext(const struct trace *tr, uint16_t hop, struct warts_hop *out)
 
 	if (len == 0)
 		return;
-	out->ext_count = split_ext(bytes, len, NULL);
-	if (out->ext_count == 0)
+	out->exts.count = split_ext(bytes, len, NULL);
+	if (out->exts.count == 0)
 		return;
-	out->exts = technique_scratch(out->ext_count * sizeof(*out->exts));
-	split_ext(bytes, len, out->exts);
+	out->exts.ext =
+	    technique_scratch(out->exts.count * sizeof(*out->exts.ext));
+	split_ext(bytes, len, out->exts.ext);
 }
 
 /* Insert HOP behind all of the N at HOPS that are not of a later probe: by
@@ -124,6 +125,17 @@ insert_hop(struct warts_hop *hops, unsigned int n, const struct warts_hop *hop)
 		n--;
 	}
 	hops[n] = *hop;
+}
+
+/* HOP answered a last-ditch probe; there are at most MOST of these. */
+static void
+add_lastditch(struct warts_trace *out, const struct warts_hop *hop, size_t most)
+{
+	if (out->lastditch == NULL) {
+		out->lastditch = technique_scratch(sizeof(*out->lastditch));
+		out->lastditch->hops = technique_scratch(most * sizeof(*hop));
+	}
+	out->lastditch->hops[out->lastditch->hop_count++] = *hop;
 }
 
 static void
@@ -143,9 +155,7 @@ fill_hops(const struct task *t, struct trace *tr, struct warts_trace *out)
 		if (tr->exts != NULL)
 			fill_ext(tr, i, &hop);
 		if (tr->lastditch_from != 0 && h->probe >= tr->lastditch_from) {
-			out->lastditch = technique_scratch(sizeof(hop));
-			out->lastditch[0] = hop;
-			out->nlastditch = 1;
+			add_lastditch(out, &hop, tr->nhops);
 		} else {
 			insert_hop(out->hops, out->nhops++, &hop);
 		}
@@ -189,5 +199,4 @@ trace_record(struct task *t, struct technique_record *rec)
 	out->user_id = c->user_id;
 	out->squeries = 1;
 	fill_hops(t, tr, out);
-	out->has_lastditch = out->nlastditch > 0;
 }

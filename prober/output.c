@@ -1,0 +1,56 @@
+#include "prober/output.h"
+
+#include <unistd.h>
+
+struct output *
+output_open(const struct output_config *cfg, int64_t now_ns)
+{
+	struct output *o = cfg->spool != NULL ? output_spool_open(cfg, now_ns)
+					      : output_file_open(cfg);
+
+	if (gethostname(o->hostname, sizeof(o->hostname) - 1) == -1)
+		o->hostname[0] = '\0';
+	return o;
+}
+
+int
+output_cycle_begin(struct output *o, const struct output_cycle *c)
+{
+	return o->ops->cycle_begin(o, c);
+}
+
+void
+output_cycle_end(struct output *o, int handle, uint32_t stop)
+{
+	o->ops->cycle_end(o, handle, stop);
+}
+
+int
+output_record(struct output *o, int handle, struct technique_record *rec)
+{
+	return o->ops->record(o, handle, rec);
+}
+
+int
+output_tick(struct output *o, int64_t now_ns)
+{
+	return o->ops->tick(o, now_ns);
+}
+
+int
+output_rotate(struct output *o, int64_t now_ns)
+{
+	return o->ops->rotate(o, now_ns);
+}
+
+void
+output_account(struct output *o, const struct listcycle *lc)
+{
+	o->ops->account(o, lc);
+}
+
+int
+output_close(struct output *o, int64_t now_ns)
+{
+	return o->ops->close(o, now_ns);
+}

@@ -1,0 +1,257 @@
+/*
+ * output_file: records to a file or standard output as text, JSON lines or
+ * warts, as scamper writes them.
+ *
+ * Bytes are gathered and written a block at a time, and at every tick.  When
+ * the disk is full a file is cut back to its last whole record, so that what
+ * is there stays readable, and writing is tried again at every tick.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/show/show.h"
+#include "common/warts/record.h"
+#include "common/xmalloc.h"
+#include "prober/output.h"
+
+#define BLOCK_BYTES (64 * 1024)
+#define UNWRITTEN_MAX (1024 * 1024) /* no more records beyond this */
+
+enum format { TEXT, JSON, WARTS };
+
+struct file_cycle {
+	struct warts_list list;
+	struct warts_cycle cycle;
+};
+
+struct file {
+	struct output o;
+	const char *path;
+	const char *monitor;
+	int fd;
+	enum format format;
+	int regular, terminal, failing;
+	struct wbuf buf; /* not yet written */
+	off_t good_bytes; /* of whole records, in a regular file */
+	struct file_cycle *cycles;
+	int ncycles;
+};
+
+/* Write all that is gathered.  0, or -1 when some of it stays. */
+static int
+flush(struct file *f)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < f->buf.len) {
+		n = write(f->fd, f->buf.p + done, f->buf.len - done);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			break;
+		done += (size_t)n;
+	}
+	if (done == f->buf.len) {
+		if (f->failing)
+			log_warn("%s: writing again", f->path);
+		f->good_bytes += (off_t)done;
+		f->failing = 0;
+		wbuf_reset(&f->buf);
+		return 0;
+	}
+	if (!f->regular || (errno != ENOSPC && errno != EDQUOT))
+		log_fatal(EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
+	if (!f->failing)
+		log_warn("%s: %s: waiting for room", f->path, strerror(errno));
+	f->failing = 1;
+	if (ftruncate(f->fd, f->good_bytes) == -1 ||
+	    lseek(f->fd, f->good_bytes, SEEK_SET) == -1)
+		log_fatal(EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
+	return -1;
+}
+
+static void
+flush_if_due(struct file *f)
+{
+	if (f->terminal || (f->buf.len >= BLOCK_BYTES && !f->failing))
+		flush(f);
+}
+
+static struct show_context
+context_of(const struct file *f, int handle)
+{
+	struct show_context ctx = {
+	    .generation = SHOW_2026,
+	    .list = &f->cycles[handle].list,
+	    .cycle = &f->cycles[handle].cycle,
+	};
+
+	return ctx;
+}
+
+static int
+file_cycle_begin(struct output *o, const struct output_cycle *c)
+{
+	struct file *f = (struct file *)o;
+	int handle = f->ncycles++;
+	struct file_cycle *fc;
+	struct show_context ctx;
+
+	f->cycles =
+	    xreallocarray(f->cycles, (size_t)f->ncycles, sizeof(*f->cycles));
+	fc = &f->cycles[handle];
+	memset(fc, 0, sizeof(*fc));
+	fc->list.id = fc->cycle.id = fc->cycle.list = (uint32_t)f->ncycles;
+	fc->list.user_id = c->list;
+	fc->list.name = xstrdup(c->name);
+	fc->list.descr = c->descr != NULL ? xstrdup(c->descr) : NULL;
+	fc->list.monitor = f->monitor;
+	fc->cycle.user_id = c->cycle;
+	fc->cycle.start = c->start;
+	fc->cycle.hostname = *o->hostname != '\0' ? o->hostname : NULL;
+	ctx = context_of(f, handle);
+	if (f->format == JSON)
+		show_json_cycle_start(&f->buf, &ctx);
+	if (f->format == WARTS) {
+		warts_list_encode(&f->buf, &fc->list);
+		warts_cycle_encode(&f->buf, WARTS_CYCLE_START, &fc->cycle);
+	}
+	return handle;
+}
+
+static void
+file_cycle_end(struct output *o, int handle, uint32_t stop)
+{
+	struct file *f = (struct file *)o;
+	struct warts_cycle_stop s = {f->cycles[handle].cycle.id, stop};
+	struct show_context ctx = context_of(f, handle);
+
+	if (f->format == JSON)
+		show_json_cycle_stop(&f->buf, &ctx, stop);
+	if (f->format == WARTS)
+		warts_cycle_stop_encode(&f->buf, &s);
+	flush_if_due(f);
+}
+
+static int
+file_record(struct output *o, int handle, struct technique_record *rec)
+{
+	struct file *f = (struct file *)o;
+	struct warts_trace *t = &rec->trace;
+	struct show_context ctx;
+
+	if (f->failing && f->buf.len >= UNWRITTEN_MAX)
+		return -1;
+	t->list = f->cycles[handle].list.id;
+	t->cycle = f->cycles[handle].cycle.id;
+	ctx = context_of(f, handle);
+	if (f->format == WARTS)
+		warts_trace_encode(&f->buf, t);
+	else if (f->format == JSON)
+		show_json_trace(&f->buf, &ctx, t);
+	else
+		show_text_trace(&f->buf, t);
+	flush_if_due(f);
+	return 0;
+}
+
+static int
+file_tick(struct output *o, int64_t now_ns)
+{
+	(void)now_ns;
+	return flush((struct file *)o);
+}
+
+static int
+file_rotate(struct output *o, int64_t now_ns)
+{
+	return file_tick(o, now_ns);
+}
+
+static void
+file_account(struct output *o, const struct listcycle *lc)
+{
+	(void)o; /* accounts are kept in a spool only */
+	(void)lc;
+}
+
+static int
+file_close(struct output *o, int64_t now_ns)
+{
+	struct file *f = (struct file *)o;
+	int rc = flush(f);
+
+	(void)now_ns;
+	for (int i = 0; i < f->ncycles; i++) {
+		free((void *)(uintptr_t)f->cycles[i].list.name);
+		free((void *)(uintptr_t)f->cycles[i].list.descr);
+	}
+	free(f->cycles);
+	wbuf_clear(&f->buf);
+	if (f->fd != STDOUT_FILENO && close(f->fd) == -1)
+		rc = -1;
+	free(f);
+	return rc;
+}
+
+static const struct output_ops file_ops = {
+    .cycle_begin = file_cycle_begin,
+    .cycle_end = file_cycle_end,
+    .record = file_record,
+    .tick = file_tick,
+    .rotate = file_rotate,
+    .account = file_account,
+    .close = file_close,
+};
+
+static int
+ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n > m && strcmp(s + n - m, suffix) == 0;
+}
+
+static enum format
+format_of(const struct output_config *cfg)
+{
+	if (cfg->format == NULL) {
+		if (ends_with(cfg->path, ".warts"))
+			return WARTS;
+		return ends_with(cfg->path, ".json") ? JSON : TEXT;
+	}
+	if (strcasecmp(cfg->format, "warts") == 0)
+		return WARTS;
+	return strcasecmp(cfg->format, "json") == 0 ? JSON : TEXT;
+}
+
+struct output *
+output_file_open(const struct output_config *cfg)
+{
+	struct file *f = xcalloc(1, sizeof(*f));
+	int to_stdout = strcmp(cfg->path, "-") == 0;
+	struct stat st;
+
+	f->o.ops = &file_ops;
+	f->path = to_stdout ? "standard output" : cfg->path;
+	f->monitor = cfg->monitor;
+	f->format = format_of(cfg);
+	f->fd = to_stdout
+	    ? STDOUT_FILENO
+	    : open(cfg->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (f->fd == -1 || fstat(f->fd, &st) == -1)
+		log_fatal(255, "%s: %s", cfg->path, strerror(errno));
+	f->regular = S_ISREG(st.st_mode) && !to_stdout;
+	f->terminal = isatty(f->fd);
+	if (f->terminal && f->format == WARTS)
+		log_fatal(255, "not writing warts to a terminal: use -o FILE");
+	wbuf_init(&f->buf);
+	return &f->o;
+}

@@ -1,0 +1,264 @@
+/*
+ * prober: wiring.  Opens everything, starts the engine, waits for its end.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/prefixset.h"
+#include "common/prog.h"
+#include "prober/source/source.h"
+
+#define QUEUE_COMMANDS 65536
+
+struct prober {
+	struct options opt;
+	struct engine e;
+	struct listcycle *lc; /* one-shot: the one that all belongs to */
+	struct event *signals[4];
+};
+
+/* --- signals ----------------------------------------------------------------- */
+
+static void
+on_stop(int signo, short what, void *arg)
+{
+	struct prober *p = arg;
+
+	(void)signo;
+	(void)what;
+	if (p->e.stopping == 2)
+		_exit(EXIT_TEMPORARY); /* asked twice */
+	engine_stop(&p->e, 2);
+}
+
+static void
+on_rotate(int signo, short what, void *arg)
+{
+	struct prober *p = arg;
+
+	(void)signo;
+	(void)what;
+	if (output_rotate(p->e.out, clock_mono_ns()) == -1)
+		log_warn("cannot seal the segment: %s", strerror(errno));
+}
+
+static void
+on_reload(int signo, short what, void *arg)
+{
+	struct prober *p = arg;
+	struct prefixset *dnp;
+
+	(void)signo;
+	(void)what;
+	if (p->opt.dnp == NULL)
+		return;
+	dnp = prefixset_load(p->opt.dnp, conf_log_error, NULL);
+	if (dnp == NULL) {
+		log_warn("%s: errors: keeping the old list", p->opt.dnp);
+		return;
+	}
+	prefixset_free(p->e.admit.dnp);
+	p->e.admit.dnp = dnp;
+	log_info("%s: %zu prefixes", p->opt.dnp, prefixset_count(dnp));
+}
+
+static void
+catch_signals(struct prober *p)
+{
+	struct event_base *base = p->e.base;
+
+	p->signals[0] = prog_signal(base, SIGINT, on_stop, p);
+	p->signals[1] = prog_signal(base, SIGTERM, on_stop, p);
+	p->signals[2] = prog_signal(base, SIGUSR1, on_rotate, p);
+	p->signals[3] = prog_signal(base, SIGHUP, on_reload, p);
+}
+
+/* --- opening ------------------------------------------------------------------- */
+
+static void
+open_network(struct prober *p)
+{
+	struct engine *e = &p->e;
+	uint16_t port = technique_default_port();
+	const char *why;
+
+	e->link = link_open(&why);
+	if (e->link == NULL)
+		log_fatal(EXIT_TEMPORARY, "%s: %s", why, strerror(errno));
+	e->tx = tx_open(p->opt.raw, &why);
+	if (e->tx == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: %s (root is needed)", why,
+		    strerror(errno));
+	e->rx = rx_open(p->opt.raw, port, &why);
+	if (e->rx == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: %s (root is needed)", why,
+		    strerror(errno));
+	if (sock_hold_port(port) == -1)
+		log_warn("UDP port %u is in use by another program: its "
+			 "replies may be mistaken for ours",
+		    port);
+}
+
+static void
+open_engine(struct prober *p)
+{
+	struct engine *e = &p->e;
+	struct options *o = &p->opt;
+
+	window_init(&e->window, o->window);
+	pacer_init(&e->pacer, o->pps);
+	cmdqueue_init(&e->admit.queue, QUEUE_COMMANDS);
+	e->admit.hold = hold_new(o->hold_ns);
+	e->admit.window = &e->window;
+	e->admit.link = e->link;
+	TAILQ_INIT(&e->admit.table);
+	if (o->dnp != NULL) {
+		e->admit.dnp = prefixset_load(o->dnp, conf_log_error, NULL);
+		if (e->admit.dnp == NULL)
+			log_fatal(EXIT_PERMANENT,
+			    "%s: errors in the "
+			    "do-not-probe list",
+			    o->dnp);
+	}
+	e->status = o->status;
+}
+
+/* One-shot: all work belongs to one list in one cycle. */
+static void
+open_cycle(struct prober *p)
+{
+	struct options *o = &p->opt;
+	struct output_cycle oc = {
+	    .list = o->list,
+	    .cycle = o->cycle,
+	    .name = o->list_name,
+	    .descr = o->list_name,
+	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
+	};
+	char why[256];
+	struct measurement *m =
+	    technique_parse(o->command, NULL, why, sizeof(why));
+
+	if (m == NULL)
+		log_fatal(255, "-c \"%s\": %s", o->command, why);
+	p->lc = listcycle_add(&p->e.admit.table, o->list, o->cycle, m);
+	p->lc->out = output_cycle_begin(p->e.out, &oc);
+}
+
+static void
+open_source(struct prober *p, char **operands, int n)
+{
+	struct options *o = &p->opt;
+	struct engine *e = &p->e;
+
+	if (o->commands != NULL) {
+		e->source = commands_new(e, o->commands);
+		return;
+	}
+	open_cycle(p);
+	if (o->file)
+		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
+	else
+		e->source = shell_new(e, p->lc, operands, n, o->command_words);
+	e->stats.progress = isatty(STDERR_FILENO) &&
+	    (o->out.spool != NULL || strcmp(o->out.path, "-") != 0 ||
+		!isatty(STDOUT_FILENO));
+}
+
+/* A timer of microseconds: at low rates every packet has a slot of its own. */
+static struct event_base *
+make_base(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base;
+
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (base == NULL)
+		log_fatal(EXIT_TEMPORARY, "cannot make an event base");
+	signal(SIGPIPE, SIG_IGN);
+	return base;
+}
+
+static void
+become_user(const char *user)
+{
+	const char *why = user != NULL ? prog_drop(user, 0) : NULL;
+
+	if (why != NULL)
+		log_fatal(EXIT_PERMANENT, "-u %s: %s", user, why);
+}
+
+/* --- closing ---------------------------------------------------------------------- */
+
+/* What was not finished is not in the output: say so. */
+static void
+tell_unfinished(const struct engine *e)
+{
+	const struct listcycle *lc;
+	char books[256];
+
+	TAILQ_FOREACH(lc, &e->admit.table, link)
+	{
+		log_warn("list %u cycle %u not ended: %s", lc->list, lc->cycle,
+		    listcycle_books(lc, books, sizeof(books)));
+	}
+}
+
+static int
+close_all(struct prober *p)
+{
+	struct engine *e = &p->e;
+	int64_t now_ns = clock_mono_ns();
+	int rc;
+
+	stats_progress_end(&e->stats);
+	tell_unfinished(e);
+	/* A one-shot cycle is over when the program is. */
+	if (p->lc != NULL && TAILQ_FIRST(&e->admit.table) == p->lc)
+		output_cycle_end(e->out, p->lc->out,
+		    (uint32_t)(clock_wall_ns() / NS_PER_SEC));
+	if (e->status != NULL)
+		stats_write(&e->stats, &e->admit.table, e->status);
+	rc = output_close(e->out, now_ns);
+	if (rc == -1)
+		log_warn("the output could not be closed properly: %s",
+		    strerror(errno));
+	e->source->ops->free(e->source);
+	for (size_t i = 0; i < 4; i++)
+		event_free(p->signals[i]);
+	engine_clear(e);
+	event_base_free(e->base);
+	return rc == -1 ? EXIT_TEMPORARY : EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct prober p;
+	int first = options_parse(&p.opt, argc, argv);
+
+	if (p.opt.daemon)
+		prog_daemon();
+	log_init("prober", p.opt.daemon, p.opt.verbose);
+	p.e.base = make_base();
+	open_network(&p);
+	open_engine(&p);
+	if (p.opt.pidfile != NULL && prog_pidfile(p.opt.pidfile) == -1)
+		log_fatal(
+		    EXIT_TEMPORARY, "%s: %s", p.opt.pidfile, strerror(errno));
+	become_user(p.opt.user);
+	p.e.out = output_open(&p.opt.out, clock_mono_ns());
+	open_source(&p, argv + first, argc - first);
+	catch_signals(&p);
+	engine_start(&p.e);
+	if (p.opt.daemon)
+		prog_ready();
+	event_base_dispatch(p.e.base);
+	return close_all(&p);
+}
