@@ -26,17 +26,78 @@ addr_make(int family, const void *bytes)
 	return a;
 }
 
+/* 0..255 at S, without leading zeros; returns what is behind, or NULL. */
+static const char *
+scan_octet(const char *s, uint8_t *out)
+{
+	unsigned int digit = (unsigned char)*s - '0', v = digit;
+
+	if (digit > 9)
+		return NULL;
+	s++;
+	while (v != 0 && (digit = (unsigned char)*s - '0') <= 9) {
+		v = v * 10 + digit;
+		if (v > 255)
+			return NULL;
+		s++;
+	}
+	*out = (uint8_t)v;
+	return s;
+}
+
+static int
+ends_word(char c)
+{
+	return c == ' ' || c == '\t' || c == '\0';
+}
+
+/* As inet_pton(3) takes it: four decimal parts, no octal, no short forms. */
+static const char *
+scan_ipv4(const char *s, uint8_t *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i > 0 && *s++ != '.')
+			return NULL;
+		if ((s = scan_octet(s, &out[i])) == NULL)
+			return NULL;
+	}
+	return ends_word(*s) ? s : NULL;
+}
+
+const char *
+addr_scan_word(const char *s, struct addr *out)
+{
+	struct addr a = {.family = ADDR_IPV4};
+	char word[ADDR_STRLEN];
+	const char *end = scan_ipv4(s, a.b);
+	size_t n = 0;
+
+	if (end != NULL) {
+		*out = a;
+		return end;
+	}
+	for (; !ends_word(s[n]); n++) {
+		if (n == sizeof(word) - 1)
+			return NULL;
+		word[n] = s[n];
+	}
+	word[n] = '\0';
+	if (inet_pton(AF_INET6, word, a.b) != 1)
+		return NULL;
+	a.family = ADDR_IPV6;
+	*out = a;
+	return s + n;
+}
+
 int
 addr_scan(const char *s, struct addr *out)
 {
-	uint8_t bytes[16];
+	struct addr a;
+	const char *end = addr_scan_word(s, &a);
 
-	if (inet_pton(AF_INET, s, bytes) == 1)
-		*out = addr_make(ADDR_IPV4, bytes);
-	else if (inet_pton(AF_INET6, s, bytes) == 1)
-		*out = addr_make(ADDR_IPV6, bytes);
-	else
+	if (end == NULL || *end != '\0')
 		return -1;
+	*out = a;
 	return 0;
 }
 

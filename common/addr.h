@@ -44,6 +44,13 @@ struct addr addr_make(int family, const void *bytes);
 int addr_scan(const char *s, struct addr *out);
 
 /*
+ * The same for the word S begins with, which ends at a blank, a tab or the
+ * NUL.  Returns what is behind the word, or NULL with OUT untouched.  IPv4 is
+ * read in place, in some nanoseconds: for lines that come by the million.
+ */
+const char *addr_scan_word(const char *s, struct addr *out);
+
+/*
  * Scan all of S as ADDRESS or ADDRESS/LEN.  Without /LEN the prefix holds the
  * one address.  Returns NULL, or a static reason ("bits set beyond /24", ...).
  */

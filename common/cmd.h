@@ -8,7 +8,12 @@
  *	exit [now]
  *
  * Parsing is strict: unknown verb, unknown key, missing argument, trailing
- * junk are errors with a reason; nothing is half-done.
+ * junk are errors with a reason; nothing is half-done.  Words are separated by
+ * runs of blanks and tabs; "..." groups a word of `begin' before `probe', and
+ * what follows `probe' is left as it is.
+ *
+ * Nearly all lines are `ip' lines: they are read in place, without a copy, a
+ * clearing or a call to libc.
  */
 #ifndef COMMON_CMD_H
 #define COMMON_CMD_H
@@ -37,15 +42,16 @@ struct cmd {
 
 /*
  * Parse LINE (without \n; changed in place for `begin' only).  Returns NULL
- * and fills OUT, or a static reason.  The ip form is the fast path: tens of
- * nanoseconds, no allocation.
+ * and sets OUT->verb and the fields of that verb (the others keep what they
+ * had), or a static reason, with OUT undefined.  The ip form is the fast path:
+ * tens of nanoseconds, no allocation.
  */
 const char *cmd_parse(char *line, struct cmd *out);
 
 /*
  * Print C in canonical form, with \n, to BUF of SIZE bytes (at least
  * LINE_MAX_COMMAND + 1).  Returns the length, or -1 if it would be longer than
- * LINE_MAX_COMMAND.
+ * LINE_MAX_COMMAND or a description has a quote in it, which no line can say.
  */
 int cmd_format(const struct cmd *c, char *buf, size_t size);
 

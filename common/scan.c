@@ -118,13 +118,16 @@ scan_keyvalue(const char *word, const char *key)
 	return word + n + 1;
 }
 
-/* Cut one word at *P, moving *P behind it; NULL if a quote stays open. */
-static char *
-cut_word(char **p)
+int
+scan_word(char **p, char **word)
 {
-	char *in = *p, *out = *p, *word = *p;
+	char *in = *p + strspn(*p, " \t"), *out = in;
 	int quoted = 0;
 
+	*p = in;
+	if (*in == '\0')
+		return 0;
+	*word = in;
 	while (*in != '\0' && (quoted || (*in != ' ' && *in != '\t'))) {
 		if (*in == '"')
 			quoted = !quoted;
@@ -136,20 +139,19 @@ cut_word(char **p)
 		in++;
 	*out = '\0';
 	*p = in;
-	return quoted ? NULL : word;
+	return quoted ? -1 : 1;
 }
 
 int
 scan_words(char *line, char **words, int max)
 {
-	int n = 0;
+	char *word;
+	int n = 0, r;
 
-	for (;;) {
-		line += strspn(line, " \t");
-		if (*line == '\0')
-			return n;
-		if (n == max || (words[n] = cut_word(&line)) == NULL)
+	while ((r = scan_word(&line, &word)) == 1) {
+		if (n == max)
 			return -1;
-		n++;
+		words[n++] = word;
 	}
+	return r == 0 ? n : -1;
 }

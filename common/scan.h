@@ -32,6 +32,13 @@ int scan_name(const char *s);
 const char *scan_keyvalue(const char *word, const char *key);
 
 /*
+ * Cut the next word off *P in place, as scan_words() does, and move *P behind
+ * it.  1 with *WORD set; 0 when only blanks were left; -1 when a quote is left
+ * open.  For lines whose rest is not made of words.
+ */
+int scan_word(char **p, char **word);
+
+/*
  * Split LINE in place at runs of blanks and tabs into at most MAX words.
  * "..." groups a word with blanks (the quotes are removed, no escapes).
  * Returns the number of words, or -1 when there are more than MAX or a quote

@@ -1,0 +1,611 @@
+#include "listgen/gen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/atomicfile.h"
+#include "common/clock.h"
+#include "common/cmd.h"
+#include "common/conf.h"
+#include "common/line.h"
+#include "common/log.h"
+#include "common/scan.h"
+#include "common/xmalloc.h"
+
+#define GEN_OUT_SIZE 65536
+#define GEN_SAVE_NS NS_PER_SEC
+/* A clock that stands further behind the last cycle was set back. */
+#define GEN_CLOCK_SLACK_NS (2 * NS_PER_SEC)
+
+enum gen_want { GEN_GO, GEN_NEW_CYCLE, GEN_STOP };
+
+struct gen {
+	const struct gen_config *cfg;
+	const struct gen_source *src;
+	void *arg;
+	uint32_t cycle; /* the last one begun, 0 none */
+	uint64_t number; /* of the target emitted last */
+	uint64_t flushed; /* ... of the last one stdout took */
+	uint64_t acked; /* ... of the last one that was acked */
+	int open; /* the cycle is not complete */
+	int acks; /* acks tell what is accepted, not stdout */
+	enum gen_want want;
+	char file[GEN_PATH_MAX + 1]; /* command line when the state was kept */
+	char update[GEN_PATH_MAX + 1]; /* "", or in its place */
+	char identity[GEN_IDENTITY_MAX];
+	char tail[32]; /* " LIST CYCLE\n" */
+	size_t tail_len;
+	char out[GEN_OUT_SIZE];
+	size_t out_len;
+	int in_fd; /* -1: no commands will come */
+	int signal_fd; /* -1: signals end the program as always */
+	struct line_buf in;
+	int64_t saved_ns; /* when the state was written last */
+	int dirty; /* the position moved since */
+};
+
+/* --- the position --------------------------------------------------------- */
+
+static uint64_t
+accepted(const struct gen *g)
+{
+	return g->acks ? g->acked : g->flushed;
+}
+
+static const char *
+set_number(void *ctx, char **words, int nwords, int line)
+{
+	struct gen *g = ctx;
+	uint64_t v;
+
+	(void)nwords;
+	(void)line;
+	if (scan_u64(words[1], 0, UINT64_MAX, &v) == -1)
+		return "not a number";
+	if (strcmp(words[0], "cycle") == 0) {
+		if (v > UINT32_MAX)
+			return "not a cycle";
+		g->cycle = (uint32_t)v;
+	} else if (strcmp(words[0], "accepted") == 0) {
+		g->acked = v;
+	} else {
+		g->open = v != 0;
+	}
+	return NULL;
+}
+
+static const char *
+set_text(void *ctx, char **words, int nwords, int line)
+{
+	struct gen *g = ctx;
+	char *to = g->identity;
+	size_t size = sizeof(g->identity);
+
+	(void)nwords;
+	(void)line;
+	if (strcmp(words[0], "file") == 0) {
+		to = g->file;
+		size = sizeof(g->file);
+	} else if (strcmp(words[0], "update") == 0) {
+		to = g->update;
+		size = sizeof(g->update);
+	}
+	if (strlen(words[1]) >= size)
+		return "text too long";
+	strcpy(to, words[1]);
+	return NULL;
+}
+
+static const struct conf_key state_keys[] = {
+    {"cycle", 1, 1, 1, set_number, "cycle NUMBER"},
+    {"accepted", 1, 1, 1, set_number, "accepted NUMBER"},
+    {"open", 1, 1, 1, set_number, "open 0|1"},
+    {"file", 1, 1, 1, set_text, "file PATH"},
+    {"update", 1, 1, 1, set_text, "update PATH"},
+    {"identity", 1, 1, 1, set_text, "identity TEXT"},
+    {0},
+};
+
+static void
+load_state(struct gen *g)
+{
+	const char *path = g->cfg->state;
+
+	if (path == NULL || (access(path, F_OK) == -1 && errno == ENOENT))
+		return;
+	if (conf_load(path, state_keys, g, conf_log_error, NULL) != 0) {
+		log_warn("%s: state not usable: beginning a new cycle", path);
+		g->cycle = 0;
+		g->acked = 0;
+		g->open = 0;
+		g->update[0] = g->identity[0] = '\0';
+	}
+	/* Another file on the command line is newer than any update. */
+	if (strcmp(g->file, g->cfg->file) != 0)
+		g->update[0] = '\0';
+	g->number = g->flushed = g->acked;
+}
+
+static void
+save_state(struct gen *g, int64_t now_ns)
+{
+	char *text;
+
+	g->saved_ns = now_ns;
+	g->dirty = 0;
+	if (g->cfg->state == NULL)
+		return;
+	text = xasprintf("cycle %u\naccepted %llu\nopen %d\nfile \"%s\"\n"
+			 "update \"%s\"\nidentity \"%s\"\n",
+	    g->cycle, (unsigned long long)accepted(g), g->open, g->cfg->file,
+	    g->update, g->identity);
+	if (atomicfile_write(
+		AT_FDCWD, g->cfg->state, text, strlen(text), 0644) == -1)
+		log_warn("%s: cannot keep the position: %s", g->cfg->state,
+		    strerror(errno));
+	free(text);
+}
+
+/* --- commands ------------------------------------------------------------- */
+
+static const char *
+do_ack(struct gen *g, const char *arg)
+{
+	uint64_t n;
+
+	if (scan_u64(arg, 0, UINT64_MAX, &n) == -1)
+		return "ack takes a number";
+	if (n > g->number)
+		return "ack is beyond what was sent";
+	g->acks = 1;
+	if (n > g->acked) {
+		g->acked = n;
+		g->dirty = 1;
+	}
+	return NULL;
+}
+
+static const char *
+do_update(struct gen *g, const char *arg)
+{
+	if (*arg == '\0')
+		return "update takes a file";
+	if (strlen(arg) > GEN_PATH_MAX || strchr(arg, '"') != NULL)
+		return "file name too long or with a quote in it";
+	if (access(arg, R_OK) == -1)
+		return "update names a file that cannot be read";
+	strcpy(g->update, arg);
+	g->dirty = 1;
+	return NULL;
+}
+
+static const char *
+do_new_cycle(struct gen *g, const char *arg)
+{
+	if (*arg != '\0')
+		return "new-cycle takes nothing";
+	if (g->want == GEN_GO)
+		g->want = GEN_NEW_CYCLE;
+	return NULL;
+}
+
+static const char *
+do_stop(struct gen *g, const char *arg)
+{
+	if (*arg != '\0')
+		return "stop takes nothing";
+	g->want = GEN_STOP;
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	const char *(*run)(struct gen *g, const char *arg);
+} commands[] = {
+    {"ack", do_ack},
+    {"update", do_update},
+    {"new-cycle", do_new_cycle},
+    {"stop", do_stop},
+};
+
+static const char *
+do_command(struct gen *g, char *line)
+{
+	char *arg = line + strcspn(line, " ");
+
+	if (*arg == ' ')
+		*arg++ = '\0';
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(line, commands[i].name) == 0)
+			return commands[i].run(g, arg);
+	}
+	return "unknown command";
+}
+
+static void
+read_commands(struct gen *g)
+{
+	enum line_result r;
+	const char *why;
+	char *line, *space;
+	size_t room;
+	ssize_t n;
+
+	space = line_space(&g->in, &room);
+	n = read(g->in_fd, space, room);
+	if (n == -1 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		g->in_fd = -1;
+		return;
+	}
+	line_added(&g->in, (size_t)n);
+	while ((r = line_next(&g->in, &line)) != LINE_MORE) {
+		why = r == LINE_OK ? do_command(g, line) : line_reason(r);
+		if (why != NULL)
+			log_warn("standard input:%llu: %s",
+			    (unsigned long long)g->in.number, why);
+	}
+}
+
+/* --- waiting and writing -------------------------------------------------- */
+
+/* Milliseconds to wait until WAKE_NS (0: for ever), and to the next save. */
+static int
+poll_ms(const struct gen *g, int64_t now_ns, int64_t wake_ns)
+{
+	int64_t due_ns = wake_ns;
+
+	if (g->dirty && (due_ns == 0 || g->saved_ns + GEN_SAVE_NS < due_ns))
+		due_ns = g->saved_ns + GEN_SAVE_NS;
+	if (due_ns == 0)
+		return -1;
+	if (due_ns <= now_ns)
+		return 0;
+	due_ns = (due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	return due_ns < INT_MAX ? (int)due_ns : INT_MAX;
+}
+
+/*
+ * Wait for room on stdout (if OUT), a command, a signal, or WAKE_NS on the
+ * monotonic clock (0: none).  Non-zero when stdout may be written.
+ */
+static int
+wait_any(struct gen *g, int out, int64_t wake_ns)
+{
+	struct pollfd fds[] = {
+	    {.fd = STDOUT_FILENO, .events = out ? POLLOUT : 0},
+	    {.fd = g->in_fd, .events = POLLIN},
+	    {.fd = g->signal_fd, .events = POLLIN},
+	};
+	int64_t now_ns = clock_mono_ns();
+
+	if (g->dirty && now_ns - g->saved_ns >= GEN_SAVE_NS)
+		save_state(g, now_ns);
+	if (poll(fds, 3, poll_ms(g, now_ns, wake_ns)) == -1)
+		return 0;
+	if (fds[1].revents != 0)
+		read_commands(g);
+	/* An error on stdout means that its reader is gone. */
+	if (fds[2].revents != 0 || (!out && fds[0].revents != 0))
+		g->want = GEN_STOP;
+	return out && fds[0].revents != 0;
+}
+
+/* Whole lines of P, at most PIPE_BUF bytes: a pipe takes them at once. */
+static size_t
+chunk(const char *p, size_t len)
+{
+	if (len <= PIPE_BUF)
+		return len;
+	return (size_t)((const char *)memrchr(p, '\n', PIPE_BUF) - p) + 1;
+}
+
+/* The ip lines in LEN bytes of whole lines at P. */
+static uint64_t
+count_ip(const char *p, size_t len)
+{
+	const char *end = p + len;
+	uint64_t n = 0;
+
+	for (; p < end; p = (const char *)memchr(p, '\n', end - p) + 1)
+		n += *p == 'i';
+	return n;
+}
+
+/* Write the buffer; gives up when told to stop or nobody reads. */
+static void
+flush(struct gen *g)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < g->out_len && g->want != GEN_STOP) {
+		if (!wait_any(g, 1, 0))
+			continue;
+		n = write(STDOUT_FILENO, g->out + done,
+		    chunk(g->out + done, g->out_len - done));
+		if (n >= 0) {
+			g->flushed += count_ip(g->out + done, (size_t)n);
+			g->dirty |= !g->acks;
+			done += (size_t)n;
+		} else if (errno != EAGAIN && errno != EINTR) {
+			if (errno != EPIPE)
+				log_warn(
+				    "standard output: %s", strerror(errno));
+			g->want = GEN_STOP;
+		}
+	}
+	g->out_len = 0;
+}
+
+static void
+put(struct gen *g, const char *text, size_t len)
+{
+	memcpy(g->out + g->out_len, text, len);
+	g->out_len += len;
+}
+
+static void
+put_ip(struct gen *g, const char *text, size_t len)
+{
+	put(g, "ip ", 3);
+	put(g, text, len);
+	put(g, g->tail, g->tail_len);
+	g->number++;
+	if (sizeof(g->out) - g->out_len < LINE_MAX_COMMAND)
+		flush(g);
+}
+
+static void
+put_cmd(struct gen *g, enum cmd_verb verb)
+{
+	struct cmd c = {.verb = verb, .list = g->cfg->list, .cycle = g->cycle};
+	char line[LINE_MAX_COMMAND + 1];
+	int n;
+
+	c.from = g->number + 1;
+	c.probe = g->cfg->probe;
+	snprintf(c.name, sizeof(c.name), "%s", g->cfg->name);
+	snprintf(c.descr, sizeof(c.descr), "%s", g->cfg->descr);
+	n = cmd_format(&c, line, sizeof(line));
+	if (n == -1)
+		log_fatal(EXIT_PERMANENT, "the begin line would be too long");
+	put(g, line, (size_t)n);
+	flush(g);
+}
+
+/* --- cycles --------------------------------------------------------------- */
+
+/* The next cycle's id: its start, and always more than the last one. */
+static uint32_t
+next_cycle(struct gen *g)
+{
+	int64_t due_ns, wait_ns;
+
+	while (g->cycle != 0 && g->want == GEN_GO) {
+		due_ns = (int64_t)g->cycle * NS_PER_SEC + g->cfg->interval_ns;
+		wait_ns = due_ns - clock_wall_ns();
+		if (wait_ns <= 0 ||
+		    wait_ns > g->cfg->interval_ns + GEN_CLOCK_SLACK_NS)
+			break;
+		wait_any(g, 0, clock_mono_ns() + wait_ns);
+	}
+	if (g->want == GEN_NEW_CYCLE)
+		g->want = GEN_GO;
+	due_ns = clock_wall_ns() / NS_PER_SEC;
+	return due_ns > g->cycle ? (uint32_t)due_ns : g->cycle + 1;
+}
+
+/* Go behind the targets that were accepted before a restart. */
+static void
+skip_accepted(struct gen *g, const char *was)
+{
+	const char *text;
+	uint64_t n = 0;
+
+	if (strcmp(was, g->identity) != 0)
+		log_warn("the list or what it leaves out has changed within "
+			 "cycle %u: going on behind number %llu of the new one",
+		    g->cycle, (unsigned long long)g->number);
+	while (n < g->number && g->src->next(g->arg, &text) != 0)
+		n++;
+	if (n < g->number)
+		log_warn("the list ends at number %llu, before the position "
+			 "%llu",
+		    (unsigned long long)n, (unsigned long long)g->number);
+}
+
+/* Begin a cycle, or go on with the one that is open. */
+static int
+open_cycle(struct gen *g)
+{
+	char was[GEN_IDENTITY_MAX];
+	int more = g->open;
+
+	if (!more)
+		g->cycle = next_cycle(g);
+	if (g->want == GEN_STOP)
+		return 0;
+	strcpy(was, g->identity);
+	if (g->src->rewind(g->arg,
+		g->update[0] != '\0' ? g->update : g->cfg->file,
+		g->identity) == -1)
+		return -1;
+	if (more)
+		skip_accepted(g, was);
+	else
+		g->number = g->flushed = g->acked = 0;
+	g->open = 1;
+	save_state(g, clock_mono_ns());
+	g->tail_len = (size_t)snprintf(
+	    g->tail, sizeof(g->tail), " %u %u\n", g->cfg->list, g->cycle);
+	put_cmd(g, CMD_BEGIN);
+	return 0;
+}
+
+static void
+close_cycle(struct gen *g)
+{
+	flush(g);
+	if (g->want == GEN_NEW_CYCLE)
+		g->want = GEN_GO;
+	put_cmd(g, CMD_END);
+	while (g->acks && g->acked < g->number && g->in_fd != -1 &&
+	    g->want != GEN_STOP)
+		wait_any(g, 0, 0);
+	if (g->want == GEN_STOP || accepted(g) < g->number)
+		return;
+	g->open = 0;
+	save_state(g, clock_mono_ns());
+}
+
+static int
+run_cycles(struct gen *g)
+{
+	const char *text;
+	size_t len;
+	int again;
+
+	do {
+		if (open_cycle(g) == -1)
+			return EXIT_TEMPORARY;
+		while (g->want == GEN_GO &&
+		    (len = g->src->next(g->arg, &text)) != 0)
+			put_ip(g, text, len);
+		again = g->cfg->repeat || g->want == GEN_NEW_CYCLE;
+		if (g->want != GEN_STOP)
+			close_cycle(g);
+		again |= g->want == GEN_NEW_CYCLE;
+		/* Without the last acks the cycle is not ours to end. */
+	} while (again && g->want != GEN_STOP && !g->open);
+	return EXIT_DONE;
+}
+
+/* --- the frame ------------------------------------------------------------ */
+
+/* Standard input brings commands when it is a pipe or a socket: a terminal
+ * or a file there is somebody else's. */
+static int
+command_fd(void)
+{
+	struct stat st;
+
+	if (fstat(STDIN_FILENO, &st) == -1)
+		return -1;
+	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+		return -1;
+	return STDIN_FILENO;
+}
+
+/* SIGTERM and SIGINT as a descriptor, so that the position is kept. */
+static int
+catch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+const char *
+gen_defaults(struct gen_config *cfg)
+{
+	const char *list = getenv("SCAMPER_LIST");
+
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->list = 1;
+	cfg->probe = "trace";
+	cfg->interval_ns = NS_PER_SEC;
+	cfg->name = getenv("SCAMPER_LIST_NAME");
+	cfg->descr = getenv("SCAMPER_LIST_DESCR");
+	if (cfg->name == NULL)
+		cfg->name = "";
+	if (cfg->descr == NULL)
+		cfg->descr = "";
+	cfg->managed = list != NULL;
+	if (list != NULL && scan_u32(list, 0, INT32_MAX, &cfg->list) == -1)
+		return "SCAMPER_LIST is not a list number";
+	return NULL;
+}
+
+/* What the command line says must make lines that a Prober takes. */
+static const char *
+check_config(const struct gen_config *cfg)
+{
+	struct cmd c = {.verb = CMD_BEGIN, .list = cfg->list, .cycle = 1};
+	char line[LINE_MAX_COMMAND + 1];
+
+	c.from = UINT64_MAX;
+	c.probe = cfg->probe;
+	if (strlen(cfg->name) >= sizeof(c.name))
+		return "the name is too long";
+	if (strlen(cfg->descr) >= sizeof(c.descr))
+		return "the description is too long";
+	strcpy(c.name, cfg->name);
+	strcpy(c.descr, cfg->descr);
+	if (cmd_format(&c, line, sizeof(line)) == -1)
+		return "description with a quote in it, or line too long";
+	line[strlen(line) - 1] = '\0';
+	for (const char *s = line; *s != '\0'; s++) {
+		if (*s < ' ' || *s > '~')
+			return "only printable ASCII can be said in a line";
+	}
+	return cmd_parse(line, &c);
+}
+
+/* The state file names the list, in words of printable ASCII. */
+static const char *
+check_state(const struct gen_config *cfg)
+{
+	if (cfg->state == NULL)
+		return NULL;
+	if (strlen(cfg->file) > GEN_PATH_MAX)
+		return "the list's path is too long for a state file";
+	for (const char *s = cfg->file; *s != '\0'; s++) {
+		if (*s < ' ' || *s > '~' || *s == '"')
+			return "the list's path has a byte that a state file "
+			       "cannot hold";
+	}
+	return NULL;
+}
+
+int
+gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg)
+{
+	struct gen *g = xcalloc(1, sizeof(*g));
+	const char *why = check_config(cfg);
+	int code;
+
+	if (why == NULL)
+		why = check_state(cfg);
+	if (why != NULL)
+		log_fatal(EXIT_PERMANENT, "%s", why);
+	signal(SIGPIPE, SIG_IGN);
+	g->cfg = cfg;
+	g->src = src;
+	g->arg = arg;
+	g->in_fd = command_fd();
+	g->signal_fd = cfg->state != NULL ? catch_signals() : -1;
+	g->acks = cfg->managed && g->in_fd != -1;
+	line_init(&g->in, LINE_MAX_COMMAND, 4 * LINE_MAX_COMMAND);
+	load_state(g);
+	code = run_cycles(g);
+	if (g->dirty)
+		save_state(g, clock_mono_ns());
+	line_clear(&g->in);
+	free(g);
+	return code;
+}

@@ -1,0 +1,77 @@
+/*
+ * gen: what every List Generator in C has in common (listgen(7)): it emits
+ * begin, ip and end, obeys the line commands on standard input and keeps the
+ * position.  Where the targets come from is the generator's own: struct
+ * gen_source.
+ *
+ *	    next()            64 KiB           whole lines, <= PIPE_BUF each
+ *	source ──► ip A L C ──► out buffer ──► poll, write ──► stdout
+ *	                                        │
+ *	stdin: ack N, update FILE, new-cycle, stop ──► position ──► state file
+ *
+ * The position is the number of targets of the cycle that were accepted: by
+ * the acks when somebody acks, else by what standard output took.  It is
+ * stored at most once a second and at the end; a restart with it continues
+ * the same cycle with from=accepted+1.
+ *
+ * Invariants.  A write is whole lines and waits for room first, so that a
+ * generator never blocks where a command could not reach it, and never leaves
+ * a cut line behind.  A cycle begins only when all of the one before it is
+ * accepted: an ack does not say of which cycle it speaks.
+ *
+ * The state file, replaced as a whole:
+ *
+ *	cycle 1700000000	begun last
+ *	accepted 1234		its targets 1..1234 need not be sent again
+ *	open 1			0: the cycle is complete
+ *	file "lists/a.txt"	as given on the command line
+ *	update "lists/b.txt"	in its place since an update command
+ *	identity "..."		of what the numbers were counted in
+ */
+#ifndef LISTGEN_GEN_H
+#define LISTGEN_GEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GEN_IDENTITY_MAX 512 /* with its NUL */
+#define GEN_PATH_MAX 900 /* of an update: a command line holds it */
+
+struct gen_source {
+	/*
+	 * Go to the first target of FILE (the command line's, or an update's)
+	 * and say in ID what this list is: another text when its content or
+	 * selection may have changed.  0, or -1 with the reason logged.
+	 */
+	int (*rewind)(void *arg, const char *file, char id[GEN_IDENTITY_MAX]);
+	/*
+	 * The next target as text in *TEXT, without NUL, good until the next
+	 * call.  Returns its length, or 0 at the end of the list.
+	 */
+	size_t (*next)(void *arg, const char **text);
+};
+
+struct gen_config {
+	uint32_t list;
+	const char *name; /* "": none */
+	const char *descr; /* "": none */
+	const char *probe; /* TECHNIQUE OPTIONS... */
+	const char *state; /* path of the state file, NULL: none */
+	const char *file; /* given to rewind() */
+	int repeat; /* cycle after cycle, not only one */
+	int64_t interval_ns; /* between the starts of two cycles */
+	int managed; /* a List Manager runs us: acks will come */
+};
+
+/* Fill in defaults: list, name and description from the environment of a
+ * List Manager, else list 1.  NULL, or a static reason. */
+const char *gen_defaults(struct gen_config *cfg);
+
+/*
+ * Emit cycles from SRC until done, told to stop, or nobody reads any more.
+ * Returns the exit code; what went wrong is logged.
+ */
+int
+gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg);
+
+#endif
