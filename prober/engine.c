@@ -134,16 +134,19 @@ drop_overtaken(struct batch *b)
 	b->count = n;
 }
 
-/* N frames were taken between two readings of the clock. */
+/*
+ * N frames were taken by a call that began at TX_NS.  All of them get that
+ * time: a round-trip time may come out too long by what the call took, tens of
+ * microseconds for a full batch, but never shorter than light allows.
+ */
 static void
-tell_sent(struct batch *b, int n, int64_t before_ns, int64_t after_ns)
+tell_sent(struct batch *b, int n, int64_t tx_ns)
 {
-	for (int i = 0; i < n; i++) {
-		struct task *t = b->owner[b->first + i].task;
+	for (int i = b->first; i < b->first + n; i++) {
+		struct task *t = b->owner[i].task;
 
 		t->where = TASK_IDLE;
-		t->m->tech->sent(t, b->owner[b->first + i].id,
-		    before_ns + (after_ns - before_ns) * i / n);
+		t->m->tech->sent(t, b->owner[i].id, tx_ns);
 	}
 	b->first += n;
 }
@@ -180,11 +183,11 @@ static int
 flush_batch(struct engine *e)
 {
 	struct batch *b = &e->batch;
-	int64_t before_ns;
+	int64_t tx_ns;
 	int n;
 
 	while (b->first < b->count) {
-		before_ns = clock_wall_ns();
+		tx_ns = clock_wall_ns();
 		n = tx_send(e->tx, b->frames + b->first, b->count - b->first);
 		if (n == -1) {
 			not_sent(e, errno);
@@ -194,7 +197,7 @@ flush_batch(struct engine *e)
 		}
 		e->stats.sent += (uint64_t)n;
 		pacer_spend(&e->pacer, (uint32_t)n);
-		tell_sent(b, n, before_ns, clock_wall_ns());
+		tell_sent(b, n, tx_ns);
 	}
 	return 0;
 }

@@ -301,7 +301,7 @@ void stats_write(
 
 /* --- engine.c: the loop turn ----------------------------------------------------------- */
 
-#define ENGINE_BATCH 64 /* frames per system call */
+#define ENGINE_BATCH 32 /* frames per system call */
 
 /* Frames built and not yet taken by the kernel: [first, count). */
 struct batch {
