@@ -196,14 +196,16 @@ void window_scratch_reset(void);
 /* --- pacer.c: how many packets now? --------------------------------------------- */
 
 /*
- * Credits accrue at the rate; what could not be used in time is made up for
- * later, at most an eighth faster than the rate, and forgotten after
- * PACER_DEBT_NS.
+ * Two buckets of credits.  `acc' fills at the rate and remembers up to
+ * PACER_DEBT_NS that could not be used in time.  `peak' fills a sixteenth
+ * faster and remembers nothing but the fraction of a packet: it is what one
+ * turn may send, so that a debt is paid back smoothly and a turn that comes
+ * early, because a packet arrived, sends nothing extra.
  */
 struct pacer {
 	uint64_t pps; /* 0: no limit */
 	int64_t last_ns; /* of the last accrual; 0: none yet */
-	uint64_t acc; /* credits × 1e9 */
+	uint64_t acc, peak; /* credits × 1e9 */
 };
 
 #define PACER_DEBT_NS (250 * NS_PER_MS)
