@@ -73,11 +73,11 @@ option_column(const struct prog_opt *o, char *buf, size_t size)
 {
 	char letter[3] = {
 	    o->letter != 0 ? '-' : ' ', o->letter != 0 ? o->letter : ' ', '\0'};
-	int both = o->letter != 0 && o->name != NULL;
+	const char *name = o->name != NULL ? o->name : "";
+	const char *gap = o->letter != 0 ? ", --" : "  --";
 
-	snprintf(buf, size, "  %s%s%s%s%s%s", letter, both ? ", " : "  ",
-	    o->name != NULL ? "--" : "", o->name != NULL ? o->name : "",
-	    o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
+	snprintf(buf, size, "  %s%s%s%s%s", letter, *name != '\0' ? gap : "",
+	    name, o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
 }
 
 static void
@@ -184,7 +184,8 @@ int
 prog_options(const struct prog_usage *usage, const struct prog_opt *table,
     int argc, char **argv, void *ctx)
 {
-	struct getopt_table g;
+	/* static: not lost to leak checkers when an option exits */
+	static struct getopt_table g;
 	int v;
 
 	make_getopt(&g, table);

@@ -355,16 +355,3 @@ schedule_find(const struct schedule *s, uint32_t number)
 	}
 	return NULL;
 }
-
-int
-schedule_same_run(const struct schedule_list *a, const struct schedule_list *b)
-{
-	if (a->number != b->number || strcmp(a->name, b->name) != 0 ||
-	    strcmp(a->descr, b->descr) != 0 || a->argc != b->argc)
-		return 0;
-	for (int i = 0; i < a->argc; i++) {
-		if (strcmp(a->argv[i], b->argv[i]) != 0)
-			return 0;
-	}
-	return 1;
-}

@@ -57,9 +57,4 @@ char *schedule_print(const struct schedule *s);
 const struct schedule_list *
 schedule_find(const struct schedule *s, uint32_t number);
 
-/* Non-zero when both run the same program in the same way under the same
- * names: only the weight may differ. */
-int
-schedule_same_run(const struct schedule_list *a, const struct schedule_list *b);
-
 #endif

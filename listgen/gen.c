@@ -39,6 +39,7 @@ struct gen {
 	int open; /* the cycle is not complete */
 	int acks; /* acks tell what is accepted, not stdout */
 	enum gen_want want;
+	int code; /* to exit with: a signal is not the end of the work */
 	char file[GEN_PATH_MAX + 1]; /* command line when the state was kept */
 	char update[GEN_PATH_MAX + 1]; /* "", or in its place */
 	char identity[GEN_IDENTITY_MAX];
@@ -296,8 +297,12 @@ wait_any(struct gen *g, int out, int64_t wake_ns)
 	if (fds[1].revents != 0)
 		read_commands(g);
 	/* An error on stdout means that its reader is gone. */
-	if (fds[2].revents != 0 || (!out && fds[0].revents != 0))
+	if (!out && fds[0].revents != 0)
 		g->want = GEN_STOP;
+	if (fds[2].revents != 0) {
+		g->want = GEN_STOP;
+		g->code = EXIT_TEMPORARY;
+	}
 	return out && fds[0].revents != 0;
 }
 
@@ -488,7 +493,7 @@ run_cycles(struct gen *g)
 		again |= g->want == GEN_NEW_CYCLE;
 		/* Without the last acks the cycle is not ours to end. */
 	} while (again && g->want != GEN_STOP && !g->open);
-	return EXIT_DONE;
+	return g->code;
 }
 
 /* --- the frame ------------------------------------------------------------ */

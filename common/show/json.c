@@ -52,6 +52,14 @@ show_json_cycle_stop(
 	wbuf_u8(out, '\n');
 }
 
+/* A trace and how to show it: what the objects inside of it depend on. */
+struct about {
+	const struct warts_trace *t;
+	const char *monitor; /* NULL if not known or not shown */
+	int newer; /* SHOW_2026 */
+	int no_ip; /* replies came without their IP header */
+};
+
 /* --- traceroutes ------------------------------------------------------------ */
 
 struct flag_word {
@@ -118,24 +126,22 @@ hop_extensions(struct json *j, const struct warts_exts *x)
 }
 
 static void
-hop_icmp(
-    struct json *j, const struct show_context *ctx, const struct warts_hop *h)
+hop_icmp(struct json *j, const struct about *about, const struct warts_hop *h)
 {
 	json_u32(j, "icmp_type", h->icmp_type);
 	json_u32(j, "icmp_code", h->icmp_code);
-	if (warts_hop_quotes(h)) {
+	if (warts_hop_quotes(h) && !about->no_ip) {
 		json_u32(j, "icmp_q_ttl", h->q_ttl);
 		json_u32(j, "icmp_q_ipl", h->q_len);
-		if (ctx->generation == SHOW_2026 || h->addr.family == ADDR_IPV4)
+		if (about->newer || h->addr.family == ADDR_IPV4)
 			json_u32(j, "icmp_q_tos", h->q_tos);
 	}
-	if (ctx->generation == SHOW_2026 && warts_hop_is_too_big(h))
+	if (warts_hop_is_too_big(h))
 		json_u32(j, "icmp_nhmtu", h->nhmtu);
 }
 
 static void
-hop_object(
-    struct json *j, const struct show_context *ctx, const struct warts_hop *h)
+hop_object(struct json *j, const struct about *about, const struct warts_hop *h)
 {
 	static const struct flag_word words[] = {
 	    {WARTS_HOP_DLTXTS, "dltxts"},
@@ -158,15 +164,16 @@ hop_object(
 		json_close(j, '}');
 	}
 	json_milli(j, "rtt", h->rtt_us);
-	if (h->flags & WARTS_HOP_REPLYTTL)
-		json_u32(j, "reply_ttl", h->reply_ttl);
+	json_u32(j, "reply_ttl", h->reply_ttl);
 	json_u32(j, "reply_tos", h->reply_tos);
-	if (ctx->generation == SHOW_2026)
+	if (about->newer)
 		flag_words(j, h->flags, words);
-	json_u32(j, "reply_ipid", h->reply_ipid);
-	json_u32(j, "reply_size", h->reply_size);
+	if (!about->no_ip) {
+		json_u32(j, "reply_ipid", h->reply_ipid);
+		json_u32(j, "reply_size", h->reply_size);
+	}
 	if (warts_hop_is_icmp(h))
-		hop_icmp(j, ctx, h);
+		hop_icmp(j, about, h);
 	if (h->flags & WARTS_HOP_TCP)
 		json_u32(j, "tcp_flags", h->tcp_flags);
 	if (h->exts.count != 0)
@@ -183,7 +190,7 @@ struct hop_range {
 };
 
 static void
-hop_objects(struct json *j, const struct show_context *ctx, struct hop_range r)
+hop_objects(struct json *j, const struct about *about, struct hop_range r)
 {
 	int open = 0;
 
@@ -193,22 +200,10 @@ hop_objects(struct json *j, const struct show_context *ctx, struct hop_range r)
 		if (!open)
 			json_open(j, r.key, '[');
 		open = 1;
-		hop_object(j, ctx, &r.hops[i]);
+		hop_object(j, about, &r.hops[i]);
 	}
 	if (open)
 		json_close(j, ']');
-}
-
-/* Distance of the router that sent H, from the ttl left in the quote; or of
- * the hop of T with its address. */
-static int
-note_distance(const struct warts_trace *t, const struct warts_hop *h)
-{
-	for (size_t i = 0; i < t->nhops; i++) {
-		if (addr_equal(&t->hops[i].addr, &h->addr))
-			return t->hops[i].probe_ttl;
-	}
-	return warts_hop_quotes(h) ? h->probe_ttl - h->q_ttl + 1 : 0;
 }
 
 static void
@@ -224,7 +219,7 @@ note_object(struct json *j, const struct warts_trace *t,
 	json_u32(j, "nhmtu", n->nhmtu);
 	if (h != NULL) {
 		json_u32(j, "hop_id", n->hop);
-		json_u32(j, "dist", (uint32_t)note_distance(t, h));
+		json_u32(j, "dist", (uint32_t)show_note_distance(t, n, 1));
 	}
 	if (n->type != 0 && n->type <= WARTS_NOTE_SILENCE)
 		json_str(j, "type", words[n->type]);
@@ -251,10 +246,9 @@ probes_answered(const struct warts_hop *h, size_t n)
 }
 
 static void
-pmtud_object(
-    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+pmtud_object(struct json *j, const struct about *about)
 {
-	const struct warts_pmtud *p = t->pmtud;
+	const struct warts_pmtud *p = about->t->pmtud;
 
 	json_open(j, "pmtud", '{');
 	json_u32(j, "if_mtu", p->if_mtu);
@@ -265,11 +259,11 @@ pmtud_object(
 	if (p->note_count != 0) {
 		json_open(j, "notes", '[');
 		for (int i = 0; i < p->note_count; i++)
-			note_object(j, t, &p->notes[i]);
+			note_object(j, about->t, &p->notes[i]);
 		json_close(j, ']');
 	}
-	hop_objects(
-	    j, ctx, (struct hop_range){"hops", p->hops, p->hop_count, 0, 255});
+	hop_objects(j, about,
+	    (struct hop_range){"hops", p->hops, p->hop_count, 0, 255});
 	json_close(j, '}');
 }
 
@@ -314,9 +308,9 @@ word_or_number(struct json *j, const char *key, const char *word, uint32_t v)
 }
 
 static void
-trace_head(
-    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+trace_head(struct json *j, const struct about *about)
 {
+	const struct warts_trace *t = about->t;
 	const char *sep = j->sep;
 
 	j->sep = ",";
@@ -334,7 +328,7 @@ trace_head(
 	word_or_number(
 	    j, "stop_reason", show_stop_reason(t->stop_reason), t->stop_reason);
 	json_u32(j, "stop_data", t->stop_data);
-	if (t->errmsg != NULL && ctx->generation == SHOW_2026)
+	if (t->errmsg != NULL && about->newer)
 		json_str(j, "errmsg", t->errmsg);
 	trace_start(j, t->start);
 }
@@ -354,8 +348,7 @@ trace_options(struct json *j, const struct warts_trace *t)
 
 /* The members that only 2026 has, in front of the hops. */
 static void
-trace_newer(
-    struct json *j, const struct show_context *ctx, const struct warts_trace *t)
+trace_newer(struct json *j, const struct about *about)
 {
 	static const struct flag_word words[] = {
 	    {WARTS_TRACE_ALLATTEMPTS, "all-attempts"},
@@ -372,34 +365,42 @@ trace_newer(
 	    {0, NULL},
 	};
 
-	if (ctx->list != NULL && ctx->list->monitor != NULL)
-		json_str(j, "monitor", ctx->list->monitor);
-	flag_words(j, t->flags, words);
+	if (about->monitor != NULL)
+		json_str(j, "monitor", about->monitor);
+	flag_words(j, about->t->flags, words);
 }
 
 void
 show_json_trace(struct wbuf *out, const struct show_context *ctx,
     const struct warts_trace *t)
 {
-	int newer = ctx->generation == SHOW_2026, last = 255;
-	struct json j = {.out = out, .sep = newer ? "," : ", "};
+	struct about about = {
+	    .t = t,
+	    .monitor = ctx->list != NULL ? ctx->list->monitor : NULL,
+	    .newer = ctx->generation == SHOW_2026,
+	    .no_ip = (t->flags & WARTS_TRACE_RXERR) != 0,
+	};
+	struct json j = {.out = out, .sep = about.newer ? "," : ", "};
+	struct hop_range hops = {
+	    "hops", t->hops, t->nhops, show_first_ttl(t), 255};
+	struct hop_range extra = {"extra_hops", t->hops, t->nhops, 256, 255};
 	uint32_t hop_count = show_hop_count(t);
 
-	if (newer && t->stop_ttl != 0 && t->stop_ttl <= hop_count)
-		hop_count = (uint32_t)(last = t->stop_ttl);
+	if (about.newer && t->stop_ttl != 0 && t->stop_ttl <= hop_count) {
+		hop_count = t->stop_ttl;
+		hops.to = t->stop_ttl;
+		extra.from = t->stop_ttl + 1;
+	}
 	json_open(&j, NULL, '{');
-	trace_head(&j, ctx, t);
+	trace_head(&j, &about);
 	json_u32(&j, "hop_count", hop_count);
 	trace_options(&j, t);
-	if (newer)
-		trace_newer(&j, ctx, t);
-	hop_objects(&j, ctx,
-	    (struct hop_range){
-		"hops", t->hops, t->nhops, show_first_ttl(t), last});
-	hop_objects(&j, ctx,
-	    (struct hop_range){"extra_hops", t->hops, t->nhops, last + 1, 255});
-	if (newer && t->pmtud != NULL)
-		pmtud_object(&j, ctx, t);
+	if (about.newer)
+		trace_newer(&j, &about);
+	hop_objects(&j, &about, hops);
+	hop_objects(&j, &about, extra);
+	if (about.newer && t->pmtud != NULL)
+		pmtud_object(&j, &about);
 	json_close(&j, '}');
 	wbuf_u8(out, '\n');
 }

@@ -74,6 +74,12 @@ const char *show_method(uint8_t method);
 uint8_t show_first_ttl(const struct warts_trace *t);
 uint16_t show_hop_count(const struct warts_trace *t);
 
+/* How far from here the router is that N, a note of T's path MTU discovery, is
+ * about, in hops, looking for it from ttl FROM on; 0 if it is about none.
+ * Behind it the MTU is n->nhmtu. */
+int show_note_distance(
+    const struct warts_trace *t, const struct warts_pmtud_note *n, int from);
+
 /* --- json.c --------------------------------------------------------------- */
 
 /* One line each.  LIST and CYCLE may be NULL when they are not known. */

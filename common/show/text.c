@@ -15,9 +15,15 @@
 #include "common/show/show.h"
 #include "common/warts/trace_hop.h"
 
+/* RFC 9293, 3168 */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
 #define TCP_RST 0x04
-#define TCP_SYN_ACK 0x12
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
 #define TCP_ECE 0x40
+#define TCP_CWR 0x80
 
 struct code_word {
 	uint8_t code;
@@ -39,8 +45,7 @@ static void
 text_icmp4(struct wbuf *out, const struct warts_hop *h)
 {
 	static const struct code_word words[] = {{0, "N"}, {1, "H"}, {2, "P"},
-	    {3, ""}, {4, "F"}, {5, "S"}, {6, "N"}, {7, "H"}, {11, "N"},
-	    {12, "H"}, {13, "X"}, {0, NULL}};
+	    {3, ""}, {4, "F"}, {5, "S"}, {13, "X"}, {0, NULL}};
 	const char *word;
 
 	if (h->icmp_type == 11 || h->icmp_type == 0)
@@ -83,14 +88,26 @@ text_icmp6(struct wbuf *out, const struct warts_hop *h)
 static void
 text_tcp(struct wbuf *out, const struct warts_hop *h)
 {
-	if (h->tcp_flags & TCP_RST)
+	static const struct code_word flags[] = {{TCP_SYN, "SYN"},
+	    {TCP_ACK, "ACK"}, {TCP_PSH, "PSH"}, {TCP_FIN, "FIN"},
+	    {TCP_URG, "URG"}, {TCP_CWR, "CWR"}, {TCP_ECE, "ECE"}, {0, NULL}};
+
+	if (h->tcp_flags & TCP_RST) {
 		wbuf_printf(out, " [closed]");
-	else if ((h->tcp_flags & TCP_SYN_ACK) != TCP_SYN_ACK)
-		wbuf_printf(out, " [unknown, 0x%02x]", h->tcp_flags);
-	else if (h->tcp_flags & TCP_ECE)
-		wbuf_printf(out, " [open, ecn]");
-	else
-		wbuf_printf(out, " [open]");
+		return;
+	}
+	if ((h->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
+		wbuf_printf(
+		    out, " [open%s]", h->tcp_flags & TCP_ECE ? ", ecn" : "");
+		return;
+	}
+	wbuf_printf(
+	    out, h->tcp_flags == 0 ? " [unknown, no flags" : " [unknown,");
+	for (int i = 0; flags[i].word != NULL; i++) {
+		if (h->tcp_flags & flags[i].code)
+			wbuf_printf(out, " %s", flags[i].word);
+	}
+	wbuf_printf(out, "]");
 }
 
 static void
@@ -107,34 +124,106 @@ text_reply(struct wbuf *out, const struct warts_hop *h)
 		text_icmp6(out, h);
 }
 
-/* The replies of TTL begin at I; returns the index behind them. */
-static size_t
-text_ttl(struct wbuf *out, const struct warts_trace *t, size_t i, int ttl)
+/*
+ * Where on the path the MTU changes, and to what: one per note of path MTU
+ * discovery, in their order; the first is the way out.
+ */
+struct leg {
+	int dist; /* the last ttl that this MTU reaches */
+	uint16_t mtu;
+	int inferred; /* nobody said so: a search found it */
+	const struct warts_hop *ptb; /* says that the next MTU is smaller */
+	uint16_t next_mtu;
+};
+
+struct legs {
+	struct leg leg[UINT8_MAX + 1];
+	int n; /* 0: no path MTU discovery */
+	int at; /* the leg of the ttl being printed */
+};
+
+static void
+legs_make(struct legs *l, const struct warts_trace *t)
 {
-	const struct addr *last = NULL;
-	char a[ADDR_STRLEN];
-	int stars = t->flags & WARTS_TRACE_ALLATTEMPTS ? t->attempts : 1;
+	const struct warts_pmtud *p = t->pmtud;
+	int from = 0;
 
-	wbuf_printf(out, "%2d", ttl);
-	for (; i < t->nhops && t->hops[i].probe_ttl == ttl; i++) {
-		const struct warts_hop *h = &t->hops[i];
+	l->n = l->at = 0;
+	if (p == NULL)
+		return;
+	/* A way out that is narrower than its interface was found by silence
+	 * from the start on, and the first note says just that. */
+	l->leg[l->n++] = (struct leg){
+	    .mtu = p->out_mtu != 0 ? p->out_mtu : p->if_mtu,
+	    .inferred = p->out_mtu != 0,
+	    .dist = 256,
+	};
+	for (int i = p->out_mtu != 0; i < p->note_count; i++) {
+		const struct warts_pmtud_note *note = &p->notes[i];
+		struct leg *last = &l->leg[l->n - 1];
 
-		if (last == NULL || !addr_equal(last, &h->addr))
-			wbuf_printf(out, "  %s", addr_str(&h->addr, a));
-		last = &h->addr;
-		text_reply(out, h);
+		from = last->dist = show_note_distance(t, note, from + 1);
+		if (note->type != WARTS_NOTE_SILENCE && note->has_hop)
+			last->ptb = &p->hops[note->hop];
+		last->next_mtu = note->nhmtu;
+		l->leg[l->n++] = (struct leg){.mtu = note->nhmtu,
+		    .inferred = note->type != WARTS_NOTE_PTB,
+		    .dist = 256};
 	}
-	for (int n = 0; last == NULL && n < stars; n++)
-		wbuf_printf(out, n == 0 ? "  *" : " *");
-	wbuf_printf(out, "\n");
-	return i;
+}
+
+/* What path MTU discovery says of TTL, whose last reply came from A (NULL:
+ * none). */
+static void
+text_mtu(struct wbuf *out, struct legs *l, int ttl, const struct addr *a)
+{
+	const struct leg *leg;
+	char buf[ADDR_STRLEN];
+	int changes;
+
+	while (l->at + 1 < l->n && l->leg[l->at].dist < ttl)
+		l->at++;
+	if (l->n == 0)
+		return;
+	leg = &l->leg[l->at];
+	changes = leg->ptb != NULL && leg->dist == ttl;
+	if (a == NULL && !changes)
+		return;
+	wbuf_printf(out, " [%smtu: %u]", leg->inferred ? "*" : "", leg->mtu);
+	if (!changes)
+		return;
+	if (a == NULL || !addr_equal(a, &leg->ptb->addr))
+		wbuf_printf(out, " ptb %s", addr_str(&leg->ptb->addr, buf));
+	if (leg->ptb->nhmtu != leg->next_mtu)
+		wbuf_printf(out, " nhmtu %u!", leg->ptb->nhmtu);
+}
+
+/* The replies of TTL, N of them at H (may be 0). */
+static void
+text_ttl(struct wbuf *out, const struct warts_trace *t,
+    const struct warts_hop *h, size_t n)
+{
+	int stars = t->flags & WARTS_TRACE_ALLATTEMPTS ? t->attempts : 1;
+	char a[ADDR_STRLEN];
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || !addr_equal(&h[i - 1].addr, &h[i].addr))
+			wbuf_printf(out, "  %s", addr_str(&h[i].addr, a));
+		text_reply(out, &h[i]);
+	}
+	if (n != 0)
+		return;
+	wbuf_printf(out, " ");
+	for (int i = 0; i < stars; i++)
+		wbuf_printf(out, " *");
 }
 
 void
 show_text_trace(struct wbuf *out, const struct warts_trace *t)
 {
+	const struct warts_hop *h = t->hops, *end = h + t->nhops;
 	char a[ADDR_STRLEN];
-	size_t i = 0;
+	struct legs legs;
 
 	wbuf_printf(out, "traceroute");
 	if (t->src.family != ADDR_NONE)
@@ -143,6 +232,16 @@ show_text_trace(struct wbuf *out, const struct warts_trace *t)
 	if (t->rtr.family != ADDR_NONE)
 		wbuf_printf(out, " via %s", addr_str(&t->rtr, a));
 	wbuf_printf(out, "\n");
-	for (int ttl = 1; ttl <= show_hop_count(t); ttl++)
-		i = text_ttl(out, t, i, ttl);
+	legs_make(&legs, t);
+	for (int ttl = 1; ttl <= show_hop_count(t); ttl++) {
+		size_t n = 0;
+
+		while (h + n < end && h[n].probe_ttl == ttl)
+			n++;
+		wbuf_printf(out, "%2d", ttl);
+		text_ttl(out, t, h, n);
+		text_mtu(out, &legs, ttl, n != 0 ? &h[n - 1].addr : NULL);
+		wbuf_printf(out, "\n");
+		h += n;
+	}
 }

@@ -223,32 +223,77 @@ port_open(const struct settings *s, uint16_t port)
 	return 0;
 }
 
-/* RFC 9293 3.10.7.1 and .2: a host without connections. */
+/* Segment length in sequence space: RFC 9293 3.4. */
+static uint32_t
+tcp_len(const struct probe *p)
+{
+	uint8_t flags = p->l4[13];
+	uint32_t len = (uint32_t)p->l4len - (p->l4[12] >> 4) * 4u;
+
+	return len + (flags & TCP_SYN ? 1 : 0) + (flags & TCP_FIN ? 1 : 0);
+}
+
+/*
+ * The host's side of a connection to an open port, without keeping any: its
+ * first sequence number is ISN, a hash of the ports.  It reads what comes and
+ * closes when the peer does.  Non-zero if the segment belongs to one; then T is
+ * the reply, with flags 0 for none.
+ */
+static int
+tcp_connection(const struct probe *p, uint32_t isn, struct tcp_reply *t)
+{
+	const uint8_t *tcp = p->l4;
+
+	t->seq = isn;
+	t->ack = get32(tcp + 4) + tcp_len(p);
+	t->flags = TCP_ACK;
+	if (!(tcp[13] & TCP_ACK)) {
+		t->flags |= TCP_SYN;
+		return tcp[13] & TCP_SYN;
+	}
+	/* They have our SYN, or our FIN as well. */
+	t->seq = get32(tcp + 8);
+	if (t->seq - isn - 1 > 1)
+		return 0;
+	if (tcp_len(p) == 0)
+		t->flags = 0;
+	else if (tcp[13] & TCP_FIN)
+		t->flags |= TCP_FIN;
+	return 1;
+}
+
+/* RFC 9293 3.10.7.1: the port is closed, the segment no reset. */
+static void
+tcp_closed(const struct probe *p, struct tcp_reply *t)
+{
+	*t = (struct tcp_reply){.flags = TCP_RST};
+	if (p->l4[13] & TCP_ACK) {
+		t->seq = get32(p->l4 + 8);
+		return;
+	}
+	t->ack = get32(p->l4 + 4) + tcp_len(p);
+	t->flags |= TCP_ACK;
+}
+
 static size_t
 host_tcp(struct visit *v)
 {
 	const uint8_t *tcp = v->p.l4;
-	uint8_t flags = tcp[13];
 	size_t off = (tcp[12] >> 4) * 4u;
+	uint32_t isn = (uint32_t)mix2(v->r->set->seed, v->p.first4);
 	struct sender from;
-	struct tcp_reply t = {.flags = TCP_RST};
+	struct tcp_reply t;
 
-	if (flags & TCP_RST || off < 20 || off > v->p.l4len) {
+	if (tcp[13] & TCP_RST || off < 20 || off > v->p.l4len) {
 		v->r->n.ignored++;
 		return 0;
 	}
+	if (!port_open(v->r->set, get16(tcp + 2)) ||
+	    !tcp_connection(&v->p, isn, &t))
+		tcp_closed(&v->p, &t);
+	if (t.flags == 0)
+		return 0;
 	from = from_host(v, 0);
-	if (flags & TCP_ACK) {
-		t.seq = get32(tcp + 8);
-		return answer_tcp(v->out, &from, &v->p, &t);
-	}
-	t.ack = get32(tcp + 4) + (uint32_t)(v->p.l4len - off);
-	t.ack += (flags & TCP_SYN ? 1u : 0u) + (flags & TCP_FIN ? 1u : 0u);
-	t.flags |= TCP_ACK;
-	if (flags & TCP_SYN && port_open(v->r->set, get16(tcp + 2))) {
-		t.flags = TCP_SYN | TCP_ACK;
-		t.seq = (uint32_t)mix2(v->r->set->seed, v->p.first4);
-	}
 	return answer_tcp(v->out, &from, &v->p, &t);
 }
 

@@ -48,12 +48,10 @@ logged(void)
 static void
 shows_what_was_asked(void **state)
 {
-	static const char *const want[] = {
-	    "t: warn 0\n",
-	    "t: warn 0\nt: info 1\nt: warn 1\n",
-	    "t: warn 0\nt: info 1\nt: warn 1\n"
-	    "t: debug 2\nt: info 2\nt: warn 2\n",
-	};
+	static const char want[] = "t: warn 0\n"
+				   "t: info 1\nt: warn 1\n"
+				   "t: debug 2\nt: info 2\nt: warn 2\n";
+	static const size_t lengths[] = {10, 30, 61};
 
 	(void)state;
 	for (int v = 0; v < 3; v++) {
@@ -61,7 +59,8 @@ shows_what_was_asked(void **state)
 		log_debug("debug %d", v);
 		log_info("info %d", v);
 		log_warn("warn %d", v);
-		assert_string_equal(logged(), want[v]);
+		assert_int_equal(strlen(logged()), lengths[v]);
+		assert_memory_equal(text, want, lengths[v]);
 	}
 }
 

@@ -38,9 +38,11 @@
 static inline int
 dies(void (*f)(void *), void *arg)
 {
-	pid_t pid = fork();
 	int status = 0;
+	pid_t pid;
 
+	fflush(NULL); /* or the child prints it too */
+	pid = fork();
 	if (pid == 0) {
 		if (freopen("/dev/null", "w", stderr) == NULL)
 			_exit(99);

@@ -1,0 +1,235 @@
+/*
+ * feed: the way to the Prober: standard output, or a socket that is connected
+ * again when it is lost.
+ *
+ *	DOWN ──connect──► UP ──feed_finish──► (written) ──► over
+ *	  ▲               │ lost
+ *	  └── back-off ◄──┘ ops->down
+ *
+ * What was written to a lost connection is forgotten: it was not acked, so
+ * the generators say it again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/chan.h"
+#include "common/log.h"
+#include "common/scan.h"
+#include "common/xmalloc.h"
+#include "listmgr/listmgr.h"
+
+#define RETRY_MIN_NS (100 * NS_PER_MS)
+#define RETRY_MAX_NS (10 * NS_PER_SEC)
+
+struct feed {
+	struct event_base *base;
+	const char *address; /* NULL: standard output */
+	const struct feed_ops *ops;
+	void *arg;
+	struct chan *chan; /* NULL: down */
+	struct event *retry;
+	int64_t retry_ns; /* the next pause */
+	int said; /* the present trouble was logged */
+	int finishing;
+};
+
+static void
+set_retry(struct feed *f)
+{
+	struct timeval tv = {.tv_sec = f->retry_ns / NS_PER_SEC,
+	    .tv_usec = f->retry_ns % NS_PER_SEC / NS_PER_US};
+
+	if (event_add(f->retry, &tv) == -1)
+		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+	f->retry_ns *= 2;
+	if (f->retry_ns > RETRY_MAX_NS)
+		f->retry_ns = RETRY_MAX_NS;
+}
+
+/* --- lines from the Prober ------------------------------------------------ */
+
+static const char *
+do_ack(struct feed *f, char **words, int n)
+{
+	uint32_t list, cycle;
+	uint64_t number;
+
+	if (n != 4 || scan_u32(words[1], 0, INT32_MAX, &list) == -1 ||
+	    scan_u32(words[2], 1, UINT32_MAX, &cycle) == -1 ||
+	    scan_u64(words[3], 0, UINT64_MAX, &number) == -1)
+		return "not ack LIST CYCLE N";
+	f->ops->ack(f->arg, list, cycle, number);
+	return NULL;
+}
+
+/* A Prober on TCP says who it is; we take it as it is. */
+static const char *
+do_hello(struct feed *f, char **words, int n)
+{
+	(void)f;
+	(void)words;
+	(void)n;
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	const char *(*run)(struct feed *f, char **words, int n);
+} verbs[] = {
+    {"ack", do_ack},
+    {"hello", do_hello},
+};
+
+static void
+on_line(struct chan *c, char *line, void *arg)
+{
+	struct feed *f = arg;
+	const char *why = "unknown verb";
+	char *words[16];
+	int n = scan_words(line, words, 16);
+
+	f->retry_ns = RETRY_MIN_NS;
+	f->said = 0;
+	for (size_t i = 0; n > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(words[0], verbs[i].name) == 0)
+			why = verbs[i].run(f, words, n);
+	}
+	if (why != NULL)
+		log_warn("%s: %s", chan_peer(c), why);
+}
+
+static void
+on_data(struct chan *c, const void *p, size_t len, void *arg)
+{
+	(void)c;
+	(void)p;
+	(void)len;
+	(void)arg;
+}
+
+static void
+on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
+{
+	(void)arg;
+	log_warn(
+	    "%s: line %llu: %s", chan_peer(c), (unsigned long long)number, why);
+}
+
+/* --- up and down ---------------------------------------------------------- */
+
+static void
+on_closed(struct chan *c, const char *why, void *arg)
+{
+	struct feed *f = arg;
+	int done = f->finishing && strcmp(why, "done") == 0;
+
+	if (!done && !f->said)
+		log_warn("%s: %s", chan_peer(c), why);
+	f->said = 1;
+	chan_free(c);
+	f->chan = NULL;
+	if (f->address == NULL || f->finishing) {
+		f->ops->over(f->arg, done ? EXIT_DONE : EXIT_TEMPORARY);
+		return;
+	}
+	set_retry(f);
+	f->ops->down(f->arg);
+}
+
+static const struct chan_ops chan_ops = {
+    .line = on_line, .data = on_data, .bad = on_bad, .closed = on_closed};
+
+static void
+on_retry(int fd, short what, void *arg)
+{
+	struct feed *f = arg;
+	const char *why;
+
+	(void)what;
+	if (f->address == NULL) {
+		f->chan = chan_new(f->base, -1, STDOUT_FILENO, LINE_MAX_COMMAND,
+		    "standard output", &chan_ops, f);
+		f->ops->up(f->arg);
+		return;
+	}
+	fd = chan_connect(f->address, &why);
+	if (fd == -1) {
+		if (!f->said)
+			log_warn("%s: %s", f->address, why);
+		f->said = 1;
+		set_retry(f);
+		return;
+	}
+	f->chan = chan_new(
+	    f->base, fd, fd, LINE_MAX_COMMAND, f->address, &chan_ops, f);
+	log_info("%s: connected", f->address);
+	f->ops->up(f->arg);
+}
+
+struct feed *
+feed_new(struct event_base *base, const char *address,
+    const struct feed_ops *ops, void *arg)
+{
+	struct feed *f = xcalloc(1, sizeof(*f));
+
+	f->base = base;
+	f->address = address;
+	f->ops = ops;
+	f->arg = arg;
+	f->retry_ns = RETRY_MIN_NS;
+	f->retry = evtimer_new(base, on_retry, f);
+	if (f->retry == NULL)
+		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+	event_active(f->retry, EV_TIMEOUT, 1);
+	return f;
+}
+
+void
+feed_free(struct feed *f)
+{
+	if (f == NULL)
+		return;
+	event_free(f->retry);
+	chan_free(f->chan);
+	free(f);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+int
+feed_room(const struct feed *f)
+{
+	return f->chan != NULL && !f->finishing && chan_pending(f->chan) == 0;
+}
+
+int
+feed_acks_itself(const struct feed *f)
+{
+	return f->address == NULL;
+}
+
+void
+feed_write(struct feed *f, const char *buf, size_t len)
+{
+	chan_write(f->chan, buf, len);
+}
+
+void
+feed_finish(struct feed *f, int say_exit)
+{
+	if (f->finishing)
+		return;
+	f->finishing = 1;
+	event_del(f->retry);
+	if (f->chan == NULL) {
+		f->ops->over(f->arg, EXIT_DONE);
+		return;
+	}
+	if (say_exit)
+		chan_printf(f->chan, "exit");
+	chan_deadline(f->chan, FEED_FINISH_NS);
+	chan_finish(f->chan);
+}
