@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/atomicfile.h"
@@ -18,6 +19,8 @@
 
 #define STATE_MAX 4096 /* bytes of a state file */
 #define WORDS 4
+#define MAKE_TRIES 200 /* another is making the spool */
+#define MAKE_PAUSE_NS 10000000
 
 /* --- hex ------------------------------------------------------------------ */
 
@@ -225,13 +228,11 @@ read_boot(struct segment_dir *d)
  * loses nothing.
  */
 static int
-make_state(struct segment_dir *d)
+write_first_state(struct segment_dir *d)
 {
 	uint8_t epoch[SEGMENT_EPOCH_LEN];
 	char hex[2 * SEGMENT_EPOCH_LEN + 1];
 
-	if (faccessat(d->state, "epoch", F_OK, 0) == 0)
-		return 0;
 	if (getrandom(epoch, sizeof(epoch), 0) != (ssize_t)sizeof(epoch))
 		return -1;
 	if (segment_dir_set_next(d, 1, 1, 0) == -1 ||
@@ -239,6 +240,31 @@ make_state(struct segment_dir *d)
 		return -1;
 	return write_state(d, "epoch",
 	    crcline_printf("epoch %s", segment_dir_epoch(hex, epoch)));
+}
+
+static int
+make_state(struct segment_dir *d)
+{
+	const struct timespec pause = {.tv_nsec = MAKE_PAUSE_NS};
+	int lock = -1, rc = 0, saved;
+
+	/* Two that start at once must not make two epochs. */
+	for (int i = 0; i < MAKE_TRIES; i++) {
+		if (faccessat(d->state, "epoch", F_OK, 0) == 0)
+			return 0;
+		lock = segment_dir_lock(d);
+		if (lock != -1 || errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (lock == -1)
+		return -1;
+	if (faccessat(d->state, "epoch", F_OK, 0) == -1)
+		rc = write_first_state(d);
+	saved = errno;
+	close(lock);
+	errno = saved;
+	return rc;
 }
 
 static int

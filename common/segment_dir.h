@@ -51,7 +51,7 @@ struct segment_dir {
 
 /*
  * Open spool directory PATH and read its state.  MAKE: make what is missing
- * (the caller has no need of the lock: files are made only if absent).
+ * (under the lock, which the caller must not have).
  * Returns 0, or -1 with errno and a reason in *WHY (EBADMSG: a state file is
  * damaged; ENOENT: not a spool).
  */

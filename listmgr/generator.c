@@ -48,7 +48,7 @@ bad_line(struct generator *g, const char *reason)
 }
 
 void
-generator_report(const struct generator *g)
+generator_report(struct generator *g)
 {
 	for (size_t i = 0; i < g->nbad; i++) {
 		if (g->bad[i].count > 1)
@@ -57,6 +57,7 @@ generator_report(const struct generator *g)
 			    (unsigned long long)g->bad[i].count,
 			    g->bad[i].reason);
 	}
+	g->nbad = 0;
 }
 
 /* --- the stream ----------------------------------------------------------- */

@@ -157,8 +157,9 @@ void generator_acked(struct generator *g, uint32_t cycle, uint64_t n);
  * there is something left to tell. */
 int generator_tell(struct generator *g);
 
-/* Say how many lines were refused, for those of which there were several. */
-void generator_report(const struct generator *g);
+/* Say how many lines were refused, for those of which there were several, and
+ * begin to count anew. */
+void generator_report(struct generator *g);
 
 /* --- feed.c: the way to the Prober ---------------------------------------- */
 

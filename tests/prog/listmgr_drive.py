@@ -1,0 +1,380 @@
+"""The List Manager through real pipes and sockets: one function per promise,
+run by listmgr.test as `listmgr_drive.py FUNCTION DIRECTORY'."""
+import fcntl
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+BIN = os.environ["BIN"]
+DEADLINE_S = 60
+F_SETPIPE_SZ = 1031
+CYCLE = 1700000000
+managers = []
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, "never: " + what
+        time.sleep(0.01)
+
+
+def write(path, text, mode=0o644):
+    with open(path, "w") as f:
+        f.write(text)
+    os.chmod(path, mode)
+
+
+def script(name, text):
+    write(name, "#!/bin/sh\n" + text, 0o755)
+    return os.path.abspath(name)
+
+
+def addresses(n, first=10):
+    return ["%d.%d.%d.%d" % (first, i >> 16, i >> 8 & 255, i & 255)
+            for i in range(n)]
+
+
+def commands(lst, addrs, end=True):
+    text = "begin %d %d probe trace\n" % (lst, CYCLE)
+    text += "".join("ip %s %d %d\n" % (a, lst, CYCLE) for a in addrs)
+    return text + ("end %d %d\n" % (lst, CYCLE) if end else "")
+
+
+def schedule(*lists):
+    write("schedule", "monitor m\n" + "".join(
+        "list %d name=l%d weight=%d run %s\n" % (n, n, w, run)
+        for n, w, run in lists))
+
+
+class Manager:
+    def __init__(self, *args, stdout=subprocess.PIPE):
+        self.err = open("err", "w")
+        self.p = subprocess.Popen([BIN + "/listmgr", *args, "schedule"],
+                                  stdout=stdout, stderr=self.err)
+        self.out = self.p.stdout
+        managers.append(self.p)
+
+    def rest(self):
+        """All lines to the end."""
+        lines = self.out.read().decode().splitlines()
+        self.code = self.p.wait(DEADLINE_S)
+        return lines
+
+    def said(self):
+        with open("err") as f:
+            return f.read()
+
+    def children(self):
+        with open("/proc/%d/task/%d/children" % (self.p.pid, self.p.pid)) as f:
+            return [int(w) for w in f.read().split()]
+
+
+class Prober:
+    """What a Prober keeps: numbers accepted once, in order."""
+
+    def __init__(self):
+        self.begins, self.ends, self.got, self.number = [], [], {}, {}
+
+    def take(self, line):
+        w = line.split()
+        key = (int(w[-2]), int(w[-1])) if w[0] != "begin" else (
+            int(w[1]), int(w[2]))
+        if w[0] == "begin":
+            start = [int(k[5:]) for k in w if k.startswith("from=")]
+            self.begins.append(key)
+            self.number[key] = start[0] - 1 if start else 0
+            self.got.setdefault(key, [])
+        elif w[0] == "ip":
+            self.number[key] += 1
+            if self.number[key] == len(self.got[key]) + 1:
+                self.got[key].append(w[1])
+            assert self.number[key] <= len(self.got[key]), "a gap"
+        else:
+            self.ends.append(key)
+
+
+def weights():
+    """3:1 is 3:1: both generators have all their lines in their pipes before
+    the manager's output moves."""
+    a, b = addresses(1500), addresses(1500, 11)
+    write("in.1", commands(1, a))
+    write("in.2", commands(2, b))
+    gen = script("gen", "cat in.$SCAMPER_LIST\n: >done.$SCAMPER_LIST\n")
+    schedule((1, 3, gen), (2, 1, gen))
+    r, w = os.pipe()
+    fcntl.fcntl(w, F_SETPIPE_SZ, 4096)
+    os.write(w, b"#" * 4096)
+    m = Manager(stdout=w)
+    os.close(w)
+    wait_for("generators done", lambda: os.path.exists("done.1") and
+             os.path.exists("done.2"))
+    m.out = os.fdopen(r, "rb")
+    m.out.read(4096)
+    lines = m.rest()
+    assert m.code == 0, m.said()
+    assert [x.split()[1] for x in lines if x[:2] == "ip" and
+            x.split()[2] == "1"] == a
+    assert [x.split()[1] for x in lines if x[:2] == "ip" and
+            x.split()[2] == "2"] == b
+    # Behind the first batch, which began before both were there.
+    seen, turns = 0, ""
+    for line in lines:
+        seen += len(line) + 1
+        if seen > 17000 and line.startswith("ip"):
+            turns += line.split()[2]
+    turns = turns[turns.index("2") + 1:]
+    both = turns[:turns.rindex("1") + 1]
+    assert len(both) > 500, len(both)
+    assert re.fullmatch("(1112)*1{0,3}", both), both
+
+
+def dying():
+    """kill -9 in the middle of a cycle: it comes back and continues it."""
+    addrs = addresses(60000)
+    write("list", "".join(a + "\n" for a in addrs))
+    schedule((7, 1, "listgen-file -s state list"))
+    m = Manager()
+    p = Prober()
+    for _ in range(20000):
+        p.take(m.out.readline().decode())
+    wait_for("a position", lambda: re.search(
+        r"^accepted [1-9]", open("state").read(), re.M))
+    os.kill(m.children()[0], signal.SIGKILL)
+    for line in m.rest():
+        p.take(line)
+    assert m.code == 0, m.said()
+    assert len(p.begins) == 2 and len(set(p.begins)) == 1, p.begins
+    assert p.ends == [p.begins[0]]
+    assert p.got[p.begins[0]] == addrs
+    assert "killed by signal 9: started again" in m.said(), m.said()
+    assert "open 0" in open("state").read(), "not told that all was taken"
+
+
+def garbage():
+    """Each kind of bad line once, counted; the good one is not touched."""
+    good = addresses(3000)
+    write("good", commands(1, good))
+    bad = commands(2, ["192.0.2.1"], end=False)
+    bad += "ip 192.0.2 2 %d\n" % CYCLE * 500
+    bad += "ip 192.0.2.1 1 %d\n" % CYCLE
+    bad += "ip 192.0.2.1 2 1234\nexit now\nwhat 1\n\n"
+    bad += "x" * 100000 + "\n" + "ip 192.0.2.9 2 %d\n" % CYCLE
+    bad += "end 2 %d\nip 192.0.2.3 2 %d\nip 192.0." % (CYCLE, CYCLE)
+    write("bad", bad)
+    schedule((1, 1, "cat good"), (2, 1, "cat bad"))
+    m = Manager()
+    lines = m.rest()
+    assert m.code == 0
+    assert [x for x in lines if x.split()[-2] == "1" or
+            x.startswith("begin 1")] == commands(1, good).splitlines()
+    assert [x for x in lines if x.split()[-2] == "2" or
+            x.startswith("begin 2")] == [
+        "begin 2 %d probe trace" % CYCLE, "ip 192.0.2.1 2 %d" % CYCLE,
+        "ip 192.0.2.9 2 %d" % CYCLE, "end 2 %d" % CYCLE], lines
+    want = ["line 3: not an IPv4 or IPv6 address",
+            "line 503: the list number is another generator's",
+            "line 504: no begin for this cycle",
+            "line 505: exit is not a generator's to say",
+            "line 506: unknown verb",
+            "line 507: empty line",
+            "line 508: line too long",
+            "line 512: input ends inside this line",
+            "500 lines refused: not an IPv4 or IPv6 address",
+            "2 lines refused: no begin for this cycle"]
+    assert m.said().splitlines() == ["listmgr: list 2 (l2): " + w
+                                     for w in want], m.said()
+
+
+def flood():
+    """A generator of endless garbage does not keep the others waiting."""
+    good = addresses(20000)
+    write("good", commands(1, good))
+    schedule((1, 1, "cat good"), (2, 1, "yes garbage"))
+    m = Manager()
+    got = [m.out.readline().decode() for _ in range(20002)]
+    assert "".join(got) == commands(1, good)
+    m.p.send_signal(signal.SIGTERM)
+    assert m.rest() == ["exit"] and m.code == 0
+
+
+def term():
+    """SIGTERM: `stop' to the generators, `exit' to the Prober, exit 0."""
+    gen = script("gen", commands(3, ["192.0.2.1"], end=False).join(
+        ["cat <<'!'\n", "!\n"]) + "cat >heard\n")
+    deaf = script("deaf", "exec sleep 1000\n")
+    schedule((3, 1, gen), (4, 1, deaf))
+    m = Manager()
+    m.out.readline()
+    assert m.out.readline().decode() == "ip 192.0.2.1 3 %d\n" % CYCLE
+    m.p.send_signal(signal.SIGTERM)
+    lines = m.rest()
+    assert lines == ["exit"], lines
+    assert m.code == 0, m.said()
+    wait_for("stop", lambda: open("heard").read() == "ack 1\nstop\n")
+    assert m.said() == "", m.said()
+
+
+def slow():
+    """A reader that does not read stops the generator; nothing grows, and
+    nothing is lost."""
+    addrs = addresses(100000)
+    write("list", "".join(a + "\n" for a in addrs))
+    schedule((7, 1, "listgen-file list"))
+    m = Manager()
+    m.out.readline()
+    pid = m.children()[0]
+
+    def written():
+        with open("/proc/%d/io" % pid) as f:
+            return int(re.search(r"wchar: (\d+)", f.read())[1])
+
+    def stands():
+        at = written()
+        time.sleep(0.5)
+        return at > 100000 and written() == at
+    wait_for("a generator that waits", stands)
+    before = written()
+    # Two pipes, a buffer, a batch; python's reader.
+    assert before < 2 * 65536 + 65536 + 16384 + 16384, before
+    with open("/proc/%d/status" % m.p.pid) as f:
+        rss_kb = int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
+    assert rss_kb < 100000, rss_kb
+    lines = m.rest()
+    assert m.code == 0 and lines[-1].startswith("end 7 ")
+    assert [x.split()[1] for x in lines[:-1]] == addrs
+
+
+def ends():
+    """Exit 100 is not restarted and is the manager's; exit 0 without `end'
+    gets its end; a cycle that was forgotten is ended; a program that cannot
+    be kept is nobody else's trouble."""
+    write("a", commands(1, ["192.0.2.1"], end=False))
+    write("b", commands(2, ["192.0.2.2"], end=False) +
+          "begin 2 1700000001 probe trace\nend 2 1700000001\n")
+    no = script("no", "exit 100\n")
+    schedule((1, 1, "cat a"), (2, 1, "cat b"), (3, 1, no))
+    m = Manager()
+    lines = m.rest()
+    assert m.code == 100
+    assert [x for x in lines if " 1 " in x] == commands(
+        1, ["192.0.2.1"]).splitlines(), lines
+    assert [x for x in lines if " 2 " in x] == (
+        commands(2, ["192.0.2.2"]).splitlines() +
+        ["begin 2 1700000001 probe trace", "end 2 1700000001"]), lines
+    assert m.said() == "listmgr: list 3 (l3): exit 100: not started again\n"
+
+
+def reader_gone():
+    """Standard output without a reader: said, 111, nobody left behind."""
+    write("list", "192.0.2.1\n" * 100000)
+    schedule((7, 1, "listgen-file list"))
+    m = Manager()
+    m.out.readline()
+    pids = m.children()
+    m.out.close()
+    assert m.p.wait(DEADLINE_S) == 111
+    assert m.said() == "listmgr: standard output: Broken pipe\n", m.said()
+    wait_for("an end", lambda: not any(
+        os.path.exists("/proc/%d" % pid) for pid in pids))
+
+
+def reload():
+    """SIGHUP: weights at once, lists come and go, others are untouched; a bad
+    file keeps the old schedule."""
+    gen = script("gen", "echo $$ >>pids.$SCAMPER_LIST\n"
+                 "cat in.$SCAMPER_LIST\nexec cat >heard.$SCAMPER_LIST\n")
+    for n in 1, 2, 3:
+        write("in.%d" % n, commands(n, ["192.0.2.%d" % n], end=False))
+    schedule((1, 1, gen), (2, 1, gen))
+    m = Manager("-v")
+
+    def lines(n):
+        return sorted(m.out.readline().decode() for _ in range(n))
+    assert lines(4) == sorted(commands(1, ["192.0.2.1"], False).splitlines(
+        True) + commands(2, ["192.0.2.2"], False).splitlines(True))
+    write("schedule", "monitor m\nlist 1 name=l1 weight=x run cat\n")
+    m.p.send_signal(signal.SIGHUP)
+    wait_for("refusal", lambda: "keeping the schedule" in m.said())
+    assert 'schedule:2: weight "x" is not' in m.said()
+    schedule((1, 5, gen), (3, 1, gen))
+    m.p.send_signal(signal.SIGHUP)
+    assert lines(2) == sorted(commands(3, ["192.0.2.3"], False).splitlines(
+        True))
+    wait_for("stop", lambda: "stop" in open("heard.2").read())
+    # The same list run in another way: the old one goes first.
+    other = script("other", ". ./gen\n")
+    schedule((1, 5, gen), (3, 1, other))
+    m.p.send_signal(signal.SIGHUP)
+    assert len(lines(2)) == 2
+    m.p.send_signal(signal.SIGTERM)
+    assert m.rest() == ["exit"] and m.code == 0
+    assert len(open("pids.1").read().split()) == 1, "restarted"
+    assert len(open("pids.3").read().split()) == 2
+
+
+def prober():
+    """-p: acks come from the Prober; when it is lost the generators go on
+    behind the last ack."""
+    addrs = addresses(50000)
+    write("list", "".join(a + "\n" for a in addrs))
+    schedule((7, 1, "listgen-file -s state list"))
+    m = Manager("-p", "./socket")
+    wait_for("complaint", lambda: "./socket: " in m.said())
+    srv = socket.socket(socket.AF_UNIX)
+    srv.settimeout(DEADLINE_S)
+    srv.bind("./socket")
+    srv.listen()
+    p = Prober()
+
+    def serve(upto):
+        """Take lines until UPTO are accepted (None: the end), ack each
+        hundred."""
+        conn, _ = srv.accept()
+        conn.settimeout(DEADLINE_S)
+        with conn.makefile("r") as f:
+            for line in f:
+                p.take(line)
+                key = p.begins[-1]
+                n = len(p.got[key])
+                if n % 100 == 0 or line.startswith("end"):
+                    conn.sendall(b"ack %d %d %d\n" % (*key, n))
+                if n == upto:
+                    break
+        wait_for("the ack in the state", lambda: upto is None or
+                 "accepted %d\n" % upto in open("state").read())
+        conn.close()
+    serve(10000)
+    serve(20000)
+    serve(None)
+    assert m.p.wait(DEADLINE_S) == 0, m.said()
+    assert len(p.begins) == 3 and len(set(p.begins)) == 1, p.begins
+    assert p.got[p.begins[0]] == addrs
+    assert p.ends == [p.begins[0]]
+    assert "accepted 50000\nopen 0" in open("state").read()
+
+
+def too_late(signo, frame):
+    raise TimeoutError("the whole test takes too long")
+
+
+os.chdir(sys.argv[2])
+os.environ["PATH"] = BIN + ":" + os.environ["PATH"]
+signal.signal(signal.SIGALRM, too_late)
+signal.alarm(2 * DEADLINE_S)
+try:
+    globals()[sys.argv[1]]()
+finally:
+    # A manager that is left takes its generators with it when it is asked.
+    for left in managers:
+        if left.poll() is None:
+            left.terminate()
+            left.stdout and left.stdout.close()
+            try:
+                left.wait(10)
+            except subprocess.TimeoutExpired:
+                left.kill()
