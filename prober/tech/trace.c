@@ -100,7 +100,7 @@ trace_start(struct task *t, int64_t wall_ns)
 
 	tr->start_ns = wall_ns;
 	tr->ttl = c->first_ttl;
-	next_probe(t, tr, 0);
+	next_probe(t, tr, wall_ns);
 }
 
 /* What number NUMBER (from 0) means on the wire, by method. */
@@ -171,7 +171,23 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 
 	trace_probe_get(tr, id)->tx_us =
 	    (uint32_t)((tx_ns - tr->start_ns) / NS_PER_US);
-	probe_wait(t, c->wait_s * NS_PER_SEC);
+	/* While it waited to leave, a late reply may have called for the next
+	 * one: that stands, and only its pause begins again. */
+	if (!tr->asked)
+		probe_wait(t, c->wait_s * NS_PER_SEC);
+	else if (tr->mode == MODE_PAUSE)
+		probe_wait(t, c->wait_probe_cs * NS_PER_CS);
+}
+
+/* When the last probe left, by the wall clock; NOW if that is still to come. */
+static int64_t
+last_tx_ns(const struct trace *tr, int64_t now_ns)
+{
+	const struct trace_probe *p = trace_probe_get(tr, tr->nprobes - 1u);
+
+	if (p->tx_us == TX_UNKNOWN)
+		return now_ns;
+	return tr->start_ns + p->tx_us * NS_PER_US;
 }
 
 /* --- going on -------------------------------------------------------------------- */
@@ -184,21 +200,16 @@ finish(struct task *t, struct trace *tr, int reason, int data)
 	probe_done(t);
 }
 
-/* The next probe, not sooner than -W after the last. */
+/* The next probe, not sooner than -W after the last; it is NOW. */
 static void
 next_probe(struct task *t, struct trace *tr, int64_t now_ns)
 {
 	const struct trace_conf *c = task_conf(t);
-	int64_t due_ns, last_us;
+	int64_t due_ns = now_ns;
 
 	tr->asked = 1;
-	if (c->wait_probe_cs == 0 || now_ns == 0) {
-		probe_send(t);
-		return;
-	}
-	last_us = trace_probe_get(tr, tr->nprobes - 1u)->tx_us;
-	due_ns =
-	    tr->start_ns + last_us * NS_PER_US + c->wait_probe_cs * NS_PER_CS;
+	if (c->wait_probe_cs > 0 && tr->nprobes > 0)
+		due_ns = last_tx_ns(tr, now_ns) + c->wait_probe_cs * NS_PER_CS;
 	if (due_ns <= now_ns) {
 		probe_send(t);
 		return;
@@ -238,7 +249,7 @@ start_lastditch(struct task *t, struct trace *tr, int64_t now_ns)
 	next_probe(t, tr, now_ns);
 }
 
-/* This ttl is done with; NOW_NS is 0 when a whole timeout has passed. */
+/* This ttl is done with. */
 static void
 next_ttl(struct task *t, struct trace *tr, int64_t now_ns)
 {
@@ -265,15 +276,17 @@ trace_timeout(struct task *t)
 {
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
+	int64_t now_ns;
 
 	if (tr->mode == MODE_PAUSE) {
 		tr->mode = tr->after_mode;
 		probe_send(t);
 		return;
 	}
+	now_ns = last_tx_ns(tr, tr->start_ns) + c->wait_s * NS_PER_SEC;
 	if (tr->attempt + 1 < c->attempts) {
 		tr->attempt++;
-		next_probe(t, tr, 0);
+		next_probe(t, tr, now_ns);
 		return;
 	}
 	if (tr->mode == MODE_LASTDITCH)
@@ -281,7 +294,7 @@ trace_timeout(struct task *t)
 	else if (tr->stop_reason != WARTS_STOP_NONE)
 		finish(t, tr, tr->stop_reason, tr->stop_data);
 	else
-		next_ttl(t, tr, 0);
+		next_ttl(t, tr, now_ns);
 }
 
 /* --- replies ----------------------------------------------------------------------- */
