@@ -306,6 +306,12 @@ by_id(const struct trace *tr, unsigned int id)
 	return id >= 1 && id <= tr->nprobes ? (int)id - 1 : -1;
 }
 
+static uint16_t
+swapped(uint16_t v)
+{
+	return (uint16_t)(v << 8 | v >> 8);
+}
+
 /* Some routers change the IPv4 id they quote: by one, or its byte order. */
 static int
 by_ipid(const struct trace *tr, uint16_t ipid)
@@ -315,7 +321,7 @@ by_ipid(const struct trace *tr, uint16_t ipid)
 	if (n == -1)
 		n = by_id(tr, ipid - 1u);
 	if (n == -1)
-		n = by_id(tr, (uint16_t)(ipid << 8 | ipid >> 8));
+		n = by_id(tr, swapped(ipid));
 	return n;
 }
 
@@ -329,7 +335,10 @@ match_udp(
 		return by_id(tr, (uint16_t)(r->q_dport - c->dport) + 1u);
 	if (r->q_dport != c->dport)
 		return -1;
-	if (r->from.family == ADDR_IPV6 || r->q_csum == r->q_ipid)
+	/* Where both numbers agree, but for what is done to the id on the way,
+	 * there is no doubt. */
+	if (r->from.family == ADDR_IPV6 || r->q_csum == r->q_ipid ||
+	    r->q_csum == r->q_ipid - 1 || r->q_csum == swapped(r->q_ipid))
 		return by_id(tr, r->q_csum);
 	return by_ipid(tr, r->q_ipid);
 }
