@@ -357,6 +357,18 @@ match_icmp(
 	return by_id(tr, r->q_dport + 1u);
 }
 
+/* The last probe that has left; -1 if none. */
+static int
+last_sent(const struct trace *tr)
+{
+	int n = tr->nprobes - 1;
+
+	while (
+	    n >= 0 && trace_probe_get(tr, (unsigned int)n)->tx_us == TX_UNKNOWN)
+		n--;
+	return n;
+}
+
 /* The number of the probe that R answers, or -1. */
 static int
 match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
@@ -367,7 +379,7 @@ match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
 	if (udp && r->kind == REPLY_ICMP_ERROR)
 		n = match_udp(tr, c, r);
 	else if (udp && r->kind == REPLY_UDP && r->dport == c->sport)
-		n = tr->nprobes - 1; /* no number in it: the last one sent */
+		n = last_sent(tr); /* no number in it */
 	else if (!udp)
 		n = match_icmp(tr, c, r);
 	return n;
