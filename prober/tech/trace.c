@@ -159,8 +159,6 @@ trace_probe(struct task *t, struct probe *pr)
 	p->tx_us = TX_UNKNOWN;
 	p->ttl = pr->ttl;
 	p->attempt = tr->attempt;
-	p->size =
-	    (uint16_t)(packet_build_headers(pr->dst->family) + pr->payload_len);
 }
 
 static void
@@ -169,8 +167,10 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
 
+	if (tx_ns < tr->start_ns)
+		tx_ns = tr->start_ns; /* the clock has been set back */
 	trace_probe_get(tr, id)->tx_us =
-	    (uint32_t)((tx_ns - tr->start_ns) / NS_PER_US);
+	    (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
 	/* While it waited to leave, a late reply may have called for the next
 	 * one: that stands, and only its pause begins again. */
 	if (!tr->asked)
@@ -187,7 +187,7 @@ last_tx_ns(const struct trace *tr, int64_t now_ns)
 
 	if (p->tx_us == TX_UNKNOWN)
 		return now_ns;
-	return tr->start_ns + p->tx_us * NS_PER_US;
+	return tr->start_ns + (int64_t)p->tx_us * NS_PER_US;
 }
 
 /* --- going on -------------------------------------------------------------------- */
@@ -498,6 +498,8 @@ trace_reply(struct task *t, const struct reply *r)
 		return; /* cannot answer what has not left: forged */
 	lastditch = tr->lastditch_from != 0 && number >= tr->lastditch_from;
 	h = trace_hop_add(t, tr, r, number);
+	if (h == NULL)
+		return;
 	if (lastditch) {
 		finish(t, tr, WARTS_STOP_GAPLIMIT, 0);
 		return;
