@@ -202,9 +202,10 @@ set_number(struct reading *r, struct schedule_list *l, const char *word)
 static void
 check_name(struct reading *r, const struct schedule_list *l)
 {
-	const struct schedule_list *other = r->s->lists;
+	const struct schedule_list *other;
 
-	for (; other < r->s->lists + r->s->nlists; other++) {
+	for (size_t i = 0; i < r->s->nlists; i++) {
+		other = &r->s->lists[i];
 		if (l->name[0] == '\0' || strcmp(other->name, l->name) != 0)
 			continue;
 		complain(r, "list name %s is there already, on line %d",

@@ -54,6 +54,7 @@ flush(struct view *v)
 	wbuf_reset(&v->out);
 }
 
+/* REC makes no sense, or (no type) was skipped by the reader. */
 static void
 damage(struct view *v, const struct warts_record *rec, const char *why)
 {
@@ -70,18 +71,27 @@ damage(struct view *v, const struct warts_record *rec, const char *why)
 		summary_damage(v->summary, type == NULL ? rec->len : 0);
 }
 
+/* Count REC.  Returns -1 when it is damaged, with *WHY. */
+static int
+count(struct view *v, const struct warts_record *rec, const char **why)
+{
+	int ok = warts_state_feed(&v->show.state, rec, why) == 0;
+
+	if (summary_record(v->summary, &v->show.state, rec, why) == -1)
+		ok = 0;
+	return ok ? 0 : -1;
+}
+
 static void
-record(struct view *v, const struct warts_record *rec)
+record(struct view *v, struct warts_reader *rd, const struct warts_record *rec)
 {
 	const char *why = NULL;
 
 	if (v->summary != NULL) {
-		if (warts_state_feed(&v->show.state, rec, &why) == -1)
+		if (count(v, rec, &why) == -1) {
 			damage(v, rec, why);
-		if (summary_record(v->summary, &v->show.state, rec, &why) ==
-			-1 &&
-		    why != NULL)
-			damage(v, rec, why);
+			warts_reader_doubt(rd);
+		}
 		return;
 	}
 	switch (show_record(&v->show, &v->out, rec, &why)) {
@@ -92,6 +102,7 @@ record(struct view *v, const struct warts_record *rec)
 		break;
 	case SHOW_DAMAGED:
 		damage(v, rec, why);
+		warts_reader_doubt(rd);
 		break;
 	}
 	if (v->live || v->out.len >= FLUSH_BYTES)
@@ -131,7 +142,7 @@ read_records(struct view *v, struct warts_reader *rd)
 	for (;;) {
 		switch (warts_reader_next(rd, &rec, &why)) {
 		case WARTS_READ_RECORD:
-			record(v, &rec);
+			record(v, rd, &rec);
 			break;
 		case WARTS_READ_DAMAGE:
 			damage(v, &rec, why);

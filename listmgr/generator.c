@@ -234,6 +234,8 @@ next_line(struct generator *g, struct merge_line *out)
 	struct cmd c;
 	char *line;
 
+	if (g->in.buf == NULL)
+		return MERGE_NONE; /* not started yet */
 	while ((r = line_next(&g->in, &line)) != LINE_MORE) {
 		reason = r == LINE_OK ? cmd_parse(line, &c) : line_reason(r);
 		if (reason == NULL)

@@ -45,22 +45,23 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 	return window_add(a->window, c, path);
 }
 
-/* Take the next command, from hold or queue; -1 when there is none. */
+/* Take the next command, from hold or queue: 1 with it in *C, 0 when it went on
+ * hold behind others of its address, -1 when there is none. */
 static int
 take(struct admit *a, int64_t now_ns, struct command *c)
 {
 	if (hold_take(a->hold, now_ns, c) == 0) {
 		c->lc->held--;
-		return 0;
+		return 1;
 	}
-	while (hold_count(a->hold) < HOLD_MAX &&
-	    cmdqueue_take(&a->queue, c) == 0) {
-		c->lc->queued--;
-		if (!hold_has(a->hold, &c->dst))
-			return 0;
-		put_on_hold(a, c, now_ns);
-	}
-	return -1;
+	if (hold_count(a->hold) >= HOLD_MAX ||
+	    cmdqueue_take(&a->queue, c) == -1)
+		return -1;
+	c->lc->queued--;
+	if (!hold_has(a->hold, &c->dst))
+		return 1;
+	put_on_hold(a, c, now_ns);
+	return 0;
 }
 
 struct task *
@@ -68,12 +69,15 @@ admit_next(struct admit *a, int64_t now_ns, uint32_t *budget)
 {
 	struct command c;
 	struct task *t = NULL;
+	int taken;
 
 	while (t == NULL && *budget > 0 && !window_full(a->window)) {
-		if (take(a, now_ns, &c) == -1)
+		taken = take(a, now_ns, &c);
+		if (taken == -1)
 			break;
 		(*budget)--;
-		t = try_command(a, &c, now_ns);
+		if (taken)
+			t = try_command(a, &c, now_ns);
 	}
 	return t;
 }

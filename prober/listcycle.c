@@ -1,6 +1,6 @@
 /*
- * listcycle: the List-Cycle Table.  A handful of rows; the busy lookup is
- * "the same as last time", so rows move to the front when found.
+ * listcycle: the List-Cycle Table.  A handful of rows: a search from the newest
+ * on is all the index it needs.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -19,6 +19,7 @@ struct warts_reader {
 	uint64_t base; /* offset of buf[0] in the stream */
 	int eof; /* the input has no more */
 	int done; /* the caller has been told */
+	int doubt; /* the last record may hold others */
 	const char *error; /* why the input ended, NULL if it just did */
 };
 
@@ -209,6 +210,9 @@ warts_reader_next(
 	struct header h;
 
 	memset(out, 0, sizeof(*out));
+	if (rd->doubt)
+		rd->pos = search_inside(rd);
+	rd->doubt = 0;
 	forget(rd);
 	if (!have(rd, rd->pos, 1))
 		return finish(rd, why);
@@ -230,4 +234,10 @@ warts_reader_next(
 	rd->last = rd->pos;
 	rd->pos += WARTS_HEADER_LEN + h.len;
 	return WARTS_READ_RECORD;
+}
+
+void
+warts_reader_doubt(struct warts_reader *rd)
+{
+	rd->doubt = rd->last < rd->pos;
 }

@@ -45,4 +45,11 @@ void warts_reader_free(struct warts_reader *rd);
 enum warts_read warts_reader_next(
     struct warts_reader *rd, struct warts_record *out, const char **why);
 
+/*
+ * The record just given makes no sense to the caller.  If its length is what
+ * is wrong with it, it may have swallowed others to the byte: the next call
+ * looks for records inside of it first.
+ */
+void warts_reader_doubt(struct warts_reader *rd);
+
 #endif

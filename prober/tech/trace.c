@@ -100,7 +100,7 @@ trace_start(struct task *t, int64_t wall_ns)
 
 	tr->start_ns = wall_ns;
 	tr->ttl = c->first_ttl;
-	next_probe(t, tr, 0);
+	next_probe(t, tr, wall_ns);
 }
 
 /* What number NUMBER (from 0) means on the wire, by method. */
@@ -159,8 +159,6 @@ trace_probe(struct task *t, struct probe *pr)
 	p->tx_us = TX_UNKNOWN;
 	p->ttl = pr->ttl;
 	p->attempt = tr->attempt;
-	p->size =
-	    (uint16_t)(packet_build_headers(pr->dst->family) + pr->payload_len);
 }
 
 static void
@@ -169,9 +167,27 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
 
+	if (tx_ns < tr->start_ns)
+		tx_ns = tr->start_ns; /* the clock has been set back */
 	trace_probe_get(tr, id)->tx_us =
-	    (uint32_t)((tx_ns - tr->start_ns) / NS_PER_US);
-	probe_wait(t, c->wait_s * NS_PER_SEC);
+	    (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
+	/* While it waited to leave, a late reply may have called for the next
+	 * one: that stands, and only its pause begins again. */
+	if (!tr->asked)
+		probe_wait(t, c->wait_s * NS_PER_SEC);
+	else if (tr->mode == MODE_PAUSE)
+		probe_wait(t, c->wait_probe_cs * NS_PER_CS);
+}
+
+/* When the last probe left, by the wall clock; NOW if that is still to come. */
+static int64_t
+last_tx_ns(const struct trace *tr, int64_t now_ns)
+{
+	const struct trace_probe *p = trace_probe_get(tr, tr->nprobes - 1u);
+
+	if (p->tx_us == TX_UNKNOWN)
+		return now_ns;
+	return tr->start_ns + (int64_t)p->tx_us * NS_PER_US;
 }
 
 /* --- going on -------------------------------------------------------------------- */
@@ -184,21 +200,16 @@ finish(struct task *t, struct trace *tr, int reason, int data)
 	probe_done(t);
 }
 
-/* The next probe, not sooner than -W after the last. */
+/* The next probe, not sooner than -W after the last; it is NOW. */
 static void
 next_probe(struct task *t, struct trace *tr, int64_t now_ns)
 {
 	const struct trace_conf *c = task_conf(t);
-	int64_t due_ns, last_us;
+	int64_t due_ns = now_ns;
 
 	tr->asked = 1;
-	if (c->wait_probe_cs == 0 || now_ns == 0) {
-		probe_send(t);
-		return;
-	}
-	last_us = trace_probe_get(tr, tr->nprobes - 1u)->tx_us;
-	due_ns =
-	    tr->start_ns + last_us * NS_PER_US + c->wait_probe_cs * NS_PER_CS;
+	if (c->wait_probe_cs > 0 && tr->nprobes > 0)
+		due_ns = last_tx_ns(tr, now_ns) + c->wait_probe_cs * NS_PER_CS;
 	if (due_ns <= now_ns) {
 		probe_send(t);
 		return;
@@ -238,7 +249,7 @@ start_lastditch(struct task *t, struct trace *tr, int64_t now_ns)
 	next_probe(t, tr, now_ns);
 }
 
-/* This ttl is done with; NOW_NS is 0 when a whole timeout has passed. */
+/* This ttl is done with. */
 static void
 next_ttl(struct task *t, struct trace *tr, int64_t now_ns)
 {
@@ -265,15 +276,17 @@ trace_timeout(struct task *t)
 {
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
+	int64_t now_ns;
 
 	if (tr->mode == MODE_PAUSE) {
 		tr->mode = tr->after_mode;
 		probe_send(t);
 		return;
 	}
+	now_ns = last_tx_ns(tr, tr->start_ns) + c->wait_s * NS_PER_SEC;
 	if (tr->attempt + 1 < c->attempts) {
 		tr->attempt++;
-		next_probe(t, tr, 0);
+		next_probe(t, tr, now_ns);
 		return;
 	}
 	if (tr->mode == MODE_LASTDITCH)
@@ -281,7 +294,7 @@ trace_timeout(struct task *t)
 	else if (tr->stop_reason != WARTS_STOP_NONE)
 		finish(t, tr, tr->stop_reason, tr->stop_data);
 	else
-		next_ttl(t, tr, 0);
+		next_ttl(t, tr, now_ns);
 }
 
 static void
@@ -299,6 +312,12 @@ by_id(const struct trace *tr, unsigned int id)
 	return id >= 1 && id <= tr->nprobes ? (int)id - 1 : -1;
 }
 
+static uint16_t
+swapped(uint16_t v)
+{
+	return (uint16_t)(v << 8 | v >> 8);
+}
+
 /* Some routers change the IPv4 id they quote: by one, or its byte order. */
 static int
 by_ipid(const struct trace *tr, uint16_t ipid)
@@ -308,7 +327,7 @@ by_ipid(const struct trace *tr, uint16_t ipid)
 	if (n == -1)
 		n = by_id(tr, ipid - 1u);
 	if (n == -1)
-		n = by_id(tr, (uint16_t)(ipid << 8 | ipid >> 8));
+		n = by_id(tr, swapped(ipid));
 	return n;
 }
 
@@ -322,7 +341,10 @@ match_udp(
 		return by_id(tr, (uint16_t)(r->q_dport - c->dport) + 1u);
 	if (r->q_dport != c->dport)
 		return -1;
-	if (r->from.family == ADDR_IPV6 || r->q_csum == r->q_ipid)
+	/* Where both numbers agree, but for what is done to the id on the way,
+	 * there is no doubt. */
+	if (r->from.family == ADDR_IPV6 || r->q_csum == r->q_ipid ||
+	    r->q_csum == r->q_ipid - 1 || r->q_csum == swapped(r->q_ipid))
 		return by_id(tr, r->q_csum);
 	return by_ipid(tr, r->q_ipid);
 }
@@ -341,6 +363,18 @@ match_icmp(
 	return by_id(tr, r->q_dport + 1u);
 }
 
+/* The last probe that has left; -1 if none. */
+static int
+last_sent(const struct trace *tr)
+{
+	int n = tr->nprobes - 1;
+
+	while (
+	    n >= 0 && trace_probe_get(tr, (unsigned int)n)->tx_us == TX_UNKNOWN)
+		n--;
+	return n;
+}
+
 /* The number of the probe that R answers, or -1. */
 static int
 match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
@@ -351,7 +385,7 @@ match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
 	if (udp && r->kind == REPLY_ICMP_ERROR)
 		n = match_udp(tr, c, r);
 	else if (udp && r->kind == REPLY_UDP && r->dport == c->sport)
-		n = tr->nprobes - 1; /* no number in it: the last one sent */
+		n = last_sent(tr); /* no number in it */
 	else if (!udp)
 		n = match_icmp(tr, c, r);
 	return n;
@@ -470,6 +504,8 @@ trace_reply(struct task *t, const struct reply *r)
 		return; /* cannot answer what has not left: forged */
 	lastditch = tr->lastditch_from != 0 && number >= tr->lastditch_from;
 	h = trace_hop_add(t, tr, r, number);
+	if (h == NULL)
+		return;
 	if (lastditch) {
 		finish(t, tr, WARTS_STOP_GAPLIMIT, 0);
 		return;

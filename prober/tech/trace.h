@@ -15,7 +15,8 @@
 
 #define NS_PER_SEC 1000000000LL
 #define NS_PER_US 1000LL
-#define TX_UNKNOWN UINT32_MAX
+#define TX_UNKNOWN ((1ULL << 47) - 1)
+#define REPLIES_MAX 12 /* kept per probe: 255 ttls x 20 attempts fit a record */
 
 enum trace_method { UDP, ICMP, UDP_PARIS, ICMP_PARIS };
 
@@ -30,9 +31,10 @@ struct trace_conf {
 };
 
 struct trace_probe {
-	uint32_t tx_us; /* since the start of the trace; TX_UNKNOWN: not yet */
-	uint8_t ttl, attempt;
-	uint16_t size;
+	uint64_t tx_us : 47; /* since the start; TX_UNKNOWN: not yet */
+	uint64_t ttl : 8;
+	uint64_t attempt : 5;
+	uint64_t nreplies : 4; /* kept */
 };
 
 struct trace_hop {
@@ -68,6 +70,7 @@ struct ext_block {
 	uint8_t bytes[EXT_PER_BLOCK - 2];
 };
 
+_Static_assert(sizeof(struct trace_probe) == 8, "probe");
 _Static_assert(sizeof(struct probe_block) <= TECHNIQUE_BLOCK, "probe block");
 _Static_assert(sizeof(struct hop_block) <= TECHNIQUE_BLOCK, "hop block");
 _Static_assert(sizeof(struct trace_hop) == 36, "hop");
@@ -104,7 +107,8 @@ trace_probe_get(const struct trace *tr, unsigned int number);
 /* A new zeroed entry for the next probe; counts it. */
 struct trace_probe *trace_probe_add(struct task *t, struct trace *tr);
 
-/* Keep R as an answer to probe NUMBER; marks nothing as answered. */
+/* Keep R as an answer to probe NUMBER; marks nothing as answered.  NULL when
+ * that probe has had REPLIES_MAX already. */
 struct trace_hop *trace_hop_add(
     struct task *t, struct trace *tr, const struct reply *r, int number);
 

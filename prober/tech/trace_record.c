@@ -39,7 +39,6 @@ fill_hop(const struct task *t, struct trace *tr, const struct trace_hop *h,
 	out->rtt_us = h->rtt_us;
 	out->icmp_type = h->icmp_type;
 	out->icmp_code = h->icmp_code;
-	out->probe_size = p->size;
 	out->reply_size = h->size;
 	out->reply_ipid = h->ipid;
 	out->reply_tos = h->tos;
@@ -152,6 +151,7 @@ fill_hops(const struct task *t, struct trace *tr, struct warts_trace *out)
 
 		memset(&hop, 0, sizeof(hop));
 		fill_hop(t, tr, h, &hop);
+		hop.probe_size = out->probe_size;
 		if (tr->exts != NULL)
 			fill_ext(tr, i, &hop);
 		if (tr->lastditch_from != 0 && h->probe >= tr->lastditch_from) {

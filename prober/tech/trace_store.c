@@ -110,17 +110,21 @@ struct trace_hop *
 trace_hop_add(
     struct task *t, struct trace *tr, const struct reply *r, int number)
 {
-	const struct trace_probe *p = trace_probe_get(tr, (unsigned int)number);
-	struct trace_hop *h = hop_add(t, tr);
+	struct trace_probe *p = trace_probe_get(tr, (unsigned int)number);
+	struct trace_hop *h;
 	int64_t rtt_us;
 
+	if (p->nreplies == REPLIES_MAX)
+		return NULL;
+	p->nreplies++;
+	h = hop_add(t, tr);
 	memcpy(h->addr, r->from.b, 16);
 	h->probe = (uint16_t)number;
 	h->probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
 	 * system call: on a path of no length the difference may be below
 	 * zero. */
-	rtt_us = (r->rx_ns - tr->start_ns) / NS_PER_US - p->tx_us;
+	rtt_us = (r->rx_ns - tr->start_ns) / NS_PER_US - (int64_t)p->tx_us;
 	h->rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
 	h->size = r->size;
 	h->ipid = r->ipid;

@@ -59,6 +59,8 @@ def hop_errors(ttl, truth, seen):
         if labels(hop) != want:
             errors.append("ttl %d: labels %s, should be %s" % (
                 ttl, labels(hop), want))
+        if hop.get("icmp_q_ttl", 1) != 1:
+            errors.append("ttl %d: quotes TTL %d" % (ttl, hop["icmp_q_ttl"]))
         if hop["rtt"] * 1000 + 1 < int(keys["rtt_us"]):
             errors.append("ttl %d: rtt %s ms, should be %s us or more" % (
                 ttl, hop["rtt"], keys["rtt_us"]))
