@@ -123,10 +123,11 @@ check_row(size_t i, int family, const char *method)
 	assert_int_equal(tr->stop_data, rows[i].data);
 	assert_int_equal(tr->hop_count, rows[i].hop_count);
 	assert_int_equal(tr->probe_count, rows[i].probe_count);
-	assert_int_equal(tr->has_lastditch, rows[i].lastditch != NULL);
+	assert_int_equal(tr->lastditch != NULL, rows[i].lastditch != NULL);
 	if (rows[i].lastditch != NULL)
 		assert_string_equal(
-		    sim_show(tr->lastditch, tr->nlastditch, text, sizeof(text)),
+		    sim_show(tr->lastditch->hops, tr->lastditch->hop_count,
+			text, sizeof(text)),
 		    rows[i].lastditch);
 	sim_close(&s);
 }

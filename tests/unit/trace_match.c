@@ -64,7 +64,7 @@ late_and_repeated(void **state)
 		assert_int_equal(tr->stop_reason, rows[row].stop);
 		assert_int_equal(tr->hop_count, rows[row].hop_count);
 		assert_int_equal(tr->probe_count, rows[row].probe_count);
-		assert_false(tr->has_lastditch);
+		assert_null(tr->lastditch);
 		sim_close(&s);
 	}
 }

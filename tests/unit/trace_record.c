@@ -93,7 +93,7 @@ fields_of_the_trace(void **state)
 		assert_true(tr->user_id == w->user_id);
 		assert_int_equal(tr->squeries, 1);
 		assert_int_equal(tr->confidence, 0);
-		assert_int_equal(tr->has_lastditch, 0);
+		assert_null(tr->lastditch);
 		assert_null(tr->pmtud);
 		assert_null(tr->dtree);
 		assert_int_equal(tr->has, 0);
@@ -131,7 +131,7 @@ fields_of_a_hop(void **state)
 		assert_int_equal(h->q_ttl, 1);
 		assert_int_equal(h->q_tos, 8);
 		assert_int_equal(h->nhmtu, 0);
-		assert_int_equal(h->ext_count, 0);
+		assert_int_equal(h->exts.count, 0);
 		assert_int_equal(h->has, 0);
 		assert_int_equal(h->tx.sec, START_NS / NS_PER_SEC);
 		assert_int_equal(h->tx.usec, 999999);
@@ -254,15 +254,18 @@ extension_objects(void **state)
 		for (unsigned int h = 0; h < 3; h++) {
 			const struct warts_hop *hop = &tr->hops[h];
 
-			assert_int_equal(hop->ext_count, rows[row].found);
-			for (unsigned int k = 0; k < hop->ext_count; k++) {
+			assert_int_equal(hop->exts.count, rows[row].found);
+			for (unsigned int k = 0; k < hop->exts.count; k++) {
 				size_t n = rows[row].sizes[k];
 
-				assert_int_equal(hop->exts[k].class_num, 1 + k);
-				assert_int_equal(hop->exts[k].class_type, 1);
-				assert_int_equal(hop->exts[k].len, n);
+				assert_int_equal(
+				    hop->exts.ext[k].class_num, 1 + k);
+				assert_int_equal(
+				    hop->exts.ext[k].class_type, 1);
+				assert_int_equal(hop->exts.ext[k].len, n);
 				memset(data, (int)(0xa0 + k), n);
-				assert_memory_equal(hop->exts[k].data, data, n);
+				assert_memory_equal(
+				    hop->exts.ext[k].data, data, n);
 			}
 		}
 		sim_close(&s);
@@ -288,7 +291,7 @@ next_hop_mtu(void **state)
 			assert_int_equal(tr->hops[i].nhmtu, i >= 4 ? 1400 : 0);
 			/* ICMPv6's has no room for a length field. */
 			assert_int_equal(
-			    tr->hops[i].ext_count, i >= 4 && !v4 ? 0 : 1);
+			    tr->hops[i].exts.count, i >= 4 && !v4 ? 0 : 1);
 		}
 		sim_close(&s);
 	}
