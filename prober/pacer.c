@@ -6,17 +6,46 @@ void
 pacer_init(struct pacer *p, uint32_t pps)
 {
 	p->pps = pps;
-	p->last_ns = 0;
+	p->last_ns = p->sent_ns = 0;
 	p->acc = p->peak = CREDIT;
 }
 
-/* X, but no more than a packet and NS at the rate. */
 static uint64_t
-limited(const struct pacer *p, uint64_t x, int64_t ns)
+lesser(uint64_t a, uint64_t b)
 {
-	uint64_t most = CREDIT + p->pps * (uint64_t)ns;
+	return a < b ? a : b;
+}
 
-	return x < most ? x : most;
+static uint64_t
+minus(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static uint64_t
+share(const struct pacer *p, int64_t ns)
+{
+	return p->pps * (uint64_t)ns;
+}
+
+static int64_t
+slice_ns(const struct pacer *p)
+{
+	if (p->pps <= PACER_SLOT_PPS)
+		return 0;
+	return p->pps < PACER_LONG_PPS ? PACER_SLICE_NS : PACER_LONG_NS;
+}
+
+/* The most that one turn may send, whatever has accrued. */
+static uint64_t
+turn_limit(const struct pacer *p)
+{
+	uint64_t most = share(p, 2 * PACER_SLICE_NS);
+
+	/* A machine that wakes us late all the time must not slow us down. */
+	if (p->acc > share(p, PACER_BEHIND_NS) && most < p->acc / 2)
+		most = p->acc / 2;
+	return most > CREDIT ? most : CREDIT;
 }
 
 uint32_t
@@ -27,22 +56,19 @@ pacer_credits(struct pacer *p, int64_t now_ns)
 
 	if (p->pps == 0)
 		return UINT32_MAX;
+	if (p->sent_ns != 0 && p->pps > PACER_SLOT_PPS &&
+	    now_ns - p->sent_ns < PACER_SLICE_NS)
+		return 0;
 	p->last_ns = now_ns;
 	/* Two seconds earn more than may be kept, at any rate. */
 	if (elapsed_ns > 2 * NS_PER_SEC)
 		elapsed_ns = 2 * NS_PER_SEC;
-	earned = p->pps * (uint64_t)elapsed_ns;
-	p->acc = limited(p, p->acc + earned, PACER_DEBT_NS);
-	if (p->peak > CREDIT)
-		p->peak = CREDIT;
-	p->peak = limited(p, p->peak + earned + earned / 16, PACER_BURST_NS);
-	return (uint32_t)((p->acc < p->peak ? p->acc : p->peak) / CREDIT);
-}
-
-static uint64_t
-less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
+	earned = share(p, elapsed_ns);
+	p->acc = lesser(p->acc + earned, CREDIT + share(p, PACER_DEBT_NS));
+	p->peak = lesser(p->peak, CREDIT) + earned + earned / 16;
+	p->peak = lesser(p->peak, CREDIT + share(p, PACER_BURST_NS));
+	return (
+	    uint32_t)(lesser(lesser(p->acc, p->peak), turn_limit(p)) / CREDIT);
 }
 
 void
@@ -50,15 +76,16 @@ pacer_spend(struct pacer *p, uint32_t n)
 {
 	if (p->pps == 0)
 		return;
-	p->acc = less(p->acc, n * CREDIT);
-	p->peak = less(p->peak, n * CREDIT);
+	p->acc = minus(p->acc, n * CREDIT);
+	p->peak = minus(p->peak, n * CREDIT);
+	if (n > 0)
+		p->sent_ns = p->last_ns;
 }
 
 void
 pacer_idle(struct pacer *p)
 {
-	if (p->acc > CREDIT)
-		p->acc = CREDIT;
+	p->acc = lesser(p->acc, CREDIT);
 }
 
 int64_t
@@ -69,11 +96,10 @@ pacer_due(const struct pacer *p, int64_t now_ns)
 
 	if (p->pps == 0)
 		return now_ns;
-	acc_ns = (less(CREDIT, p->acc) + p->pps - 1) / p->pps;
-	peak_ns = (less(CREDIT, p->peak) + p->pps - 1) / p->pps;
+	acc_ns = (minus(CREDIT, p->acc) + p->pps - 1) / p->pps;
+	peak_ns = (minus(CREDIT, p->peak) + p->pps - 1) / p->pps;
 	due_ns = p->last_ns + (int64_t)(acc_ns > peak_ns ? acc_ns : peak_ns);
-	/* Above 1,000 packets/s: once a millisecond, a millisecond's share. */
-	if (p->pps > 1000 && due_ns < now_ns + NS_PER_MS)
-		due_ns = now_ns + NS_PER_MS;
+	if (p->sent_ns != 0 && due_ns < p->sent_ns + slice_ns(p))
+		due_ns = p->sent_ns + slice_ns(p);
 	return due_ns > now_ns ? due_ns : now_ns;
 }
