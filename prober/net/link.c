@@ -1,6 +1,7 @@
 /*
  * link: how packets get to an address, asked of the kernel by rtnetlink(7):
- * interface, our source address, next hop and its link address.
+ * interface, our source address, next hop and its link address.  Answers are
+ * remembered by prefix (fib.h) until the kernel tells of a change.
  *
  * A path is made once per (interface, source, next hop) and lives as long as
  * the program, so tasks point at it.  Where the next hop's link address is not
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/xmalloc.h"
+#include "prober/net/fib.h"
 #include "prober/net/net.h"
 
 #define BUCKETS 4096
@@ -33,8 +35,15 @@ struct path_node {
 struct link {
 	int query_fd, event_fd;
 	uint32_t seq;
+	struct fib *fib; /* NULL: to be read anew */
 	struct path_node *buckets[BUCKETS];
 };
+
+/* What may change where packets go. */
+#define ROUTE_GROUPS                                                     \
+	(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_LINK |           \
+	    RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_RULE | \
+	    1u << (RTNLGRP_IPV6_RULE - 1) | 1u << (RTNLGRP_NEXTHOP - 1))
 
 struct request {
 	struct nlmsghdr nh;
@@ -191,47 +200,131 @@ ask_interface(struct link_path *p)
 	}
 out:
 	if (!has_arp)
-		p->next_hop.family = ADDR_NONE;
+		memset(&p->next_hop, 0, sizeof(p->next_hop));
 	if (fd != -1)
 		close(fd);
 }
 
 static struct link_path *
-path_of(struct link *l, int ifindex, const struct addr *src,
+path_find(const struct link *l, int ifindex, const struct addr *src,
     const struct addr *next_hop)
 {
-	size_t i = bucket(next_hop, ifindex);
-	struct path_node *n;
+	struct path_node *n = l->buckets[bucket(next_hop, ifindex)];
 
-	for (n = l->buckets[i]; n != NULL; n = n->next) {
+	for (; n != NULL; n = n->next) {
 		if (n->p.ifindex == ifindex && addr_equal(&n->p.src, src) &&
-		    (n->p.next_hop.family == ADDR_NONE ||
-			addr_equal(&n->p.next_hop, next_hop)))
+		    addr_equal(&n->p.next_hop, next_hop))
 			return &n->p;
 	}
+	return NULL;
+}
+
+/* The path for route R to DST.  Where the interface has no link addresses all
+ * destinations share one, that without a next hop. */
+static struct link_path *
+path_of(struct link *l, const struct fib_route *r, const struct addr *dst)
+{
+	static const struct addr none;
+	const struct addr *next_hop =
+	    r->gateway.family != ADDR_NONE ? &r->gateway : dst;
+	struct link_path *p;
+	struct path_node *n;
+	size_t i;
+
+	p = path_find(l, r->ifindex, &r->src, &none);
+	if (p == NULL)
+		p = path_find(l, r->ifindex, &r->src, next_hop);
+	if (p != NULL)
+		return p;
 	n = xcalloc(1, sizeof(*n));
-	n->p.ifindex = ifindex;
-	n->p.src = *src;
+	n->p.ifindex = r->ifindex;
+	n->p.src = r->src;
 	n->p.next_hop = *next_hop;
 	ask_interface(&n->p);
 	if (n->p.next_hop.family != ADDR_NONE)
 		ask_neighbour(l, &n->p);
-	else
-		i = bucket(&n->p.next_hop, ifindex);
+	i = bucket(&n->p.next_hop, n->p.ifindex);
 	n->next = l->buckets[i];
 	l->buckets[i] = n;
 	return &n->p;
 }
 
+/* --- prefixes ------------------------------------------------------------------------- */
+
+/* One route, or one rule with a destination, of a dump. */
+static void
+add_prefix(struct fib *f, const struct nlmsghdr *nh)
+{
+	const struct rtmsg *rt = NLMSG_DATA(nh);
+	const struct rtattr *rta = RTM_RTA(rt);
+	int len = (int)RTM_PAYLOAD(nh), several = 0;
+	struct addr_prefix p = {.len = rt->rtm_dst_len};
+
+	if (rt->rtm_flags & RTM_F_CLONED)
+		return;
+	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {
+		if (rta->rta_type == RTA_DST)
+			p.addr = addr_of(rt->rtm_family, rta);
+		if (rta->rta_type == RTA_MULTIPATH ||
+		    rta->rta_type == RTA_NH_ID)
+			several = 1;
+	}
+	if (p.addr.family == ADDR_NONE)
+		p.addr.family =
+		    rt->rtm_family == AF_INET ? ADDR_IPV4 : ADDR_IPV6;
+	/* A rule only says that its destinations may be routed differently. */
+	fib_add(f, &p, nh->nlmsg_type == RTM_NEWRULE ? 0 : several ? 2 : 1);
+}
+
+/* All messages of one dump of TYPE.  Returns 0, or -1. */
+static int
+dump(struct link *l, uint16_t type, int af)
+{
+	struct request rq = {0};
+	char buf[NL_BUF];
+	struct nlmsghdr *nh;
+	ssize_t n;
+
+	rq.nh.nlmsg_len = NLMSG_LENGTH(sizeof(rq.rt));
+	rq.nh.nlmsg_type = type;
+	rq.nh.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	rq.nh.nlmsg_seq = ++l->seq;
+	rq.rt.rtm_family = (uint8_t)af;
+	if (send(l->query_fd, &rq, rq.nh.nlmsg_len, 0) == -1)
+		return -1;
+	while ((n = recv(l->query_fd, buf, sizeof(buf), 0)) > 0 ||
+	    (n == -1 && errno == EINTR)) {
+		for (nh = (void *)buf; n > 0 && NLMSG_OK(nh, (size_t)n);
+		     nh = NLMSG_NEXT(nh, n)) {
+			if (nh->nlmsg_seq != l->seq)
+				continue;
+			if (nh->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (nh->nlmsg_type == NLMSG_ERROR)
+				return -1;
+			add_prefix(l->fib, nh);
+		}
+	}
+	return -1;
+}
+
+/* Rules and routes begin with the same header (struct fib_rule_hdr). */
+static void
+read_fib(struct link *l)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+
+	l->fib = fib_new();
+	for (int i = 0; i < 2; i++) {
+		dump(l, RTM_GETROUTE, families[i]);
+		dump(l, RTM_GETRULE, families[i]);
+	}
+}
+
 /* --- routes --------------------------------------------------------------------------- */
 
-struct route {
-	int ifindex;
-	struct addr src, gateway;
-};
-
 static const char *
-read_route(const struct nlmsghdr *nh, struct route *r)
+read_route(const struct nlmsghdr *nh, struct fib_route *r)
 {
 	const struct rtmsg *rt = NLMSG_DATA(nh);
 	const struct rtattr *rta = RTM_RTA(rt);
@@ -264,11 +357,11 @@ read_route(const struct nlmsghdr *nh, struct route *r)
 	return r->src.family == ADDR_NONE ? "no source address" : NULL;
 }
 
-struct link_path *
-link_lookup(struct link *l, const struct addr *dst, const char **why)
+/* Ask the kernel where DST is.  NULL, or a static reason. */
+static const char *
+ask_route(struct link *l, const struct addr *dst, struct fib_route *r)
 {
 	struct request rq = {0};
-	struct route r = {0};
 	char buf[NL_BUF];
 	struct nlmsghdr *nh;
 
@@ -278,21 +371,30 @@ link_lookup(struct link *l, const struct addr *dst, const char **why)
 	rq.rt.rtm_dst_len = (uint8_t)(8 * addr_len(dst->family));
 	add_attr(&rq, RTA_DST, dst->b, addr_len(dst->family));
 	nh = ask(l, &rq, buf);
-	*why = nh == NULL ? "no route" : read_route(nh, &r);
-	if (*why != NULL)
-		return NULL;
-	if (r.gateway.family == ADDR_NONE)
-		r.gateway = *dst;
-	/* Paths that need no link address share one entry. */
-	for (struct path_node *n =
-		 l->buckets[bucket(&(struct addr){0}, r.ifindex)];
-	     n != NULL; n = n->next) {
-		if (n->p.ifindex == r.ifindex &&
-		    n->p.next_hop.family == ADDR_NONE &&
-		    addr_equal(&n->p.src, &r.src))
-			return &n->p;
+	return nh == NULL ? "no route" : read_route(nh, r);
+}
+
+struct link_path *
+link_lookup(struct link *l, const struct addr *dst, const char **why)
+{
+	struct fib_route r = {0};
+	struct fib_entry *e;
+
+	if (l->fib == NULL)
+		read_fib(l);
+	e = fib_find(l->fib, dst);
+	if (e != NULL && e->known) {
+		r = e->route;
+	} else {
+		*why = ask_route(l, dst, &r);
+		if (*why != NULL)
+			return NULL;
+		if (e != NULL) {
+			e->route = r;
+			e->known = 1;
+		}
 	}
-	return path_of(l, r.ifindex, &r.src, &r.gateway);
+	return path_of(l, &r, dst);
 }
 
 /* --- notices ---------------------------------------------------------------------------- */
@@ -320,6 +422,13 @@ on_neighbour(struct link *l, const struct nlmsghdr *nh)
 	}
 }
 
+static void
+forget_routes(struct link *l)
+{
+	fib_free(l->fib);
+	l->fib = NULL;
+}
+
 /* Notices were lost: ask about every neighbour in use again. */
 static void
 ask_all(struct link *l)
@@ -343,6 +452,7 @@ link_changed(struct link *l)
 	for (;;) {
 		n = recv(l->event_fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n == -1 && errno == ENOBUFS) {
+			forget_routes(l);
 			ask_all(l);
 			continue;
 		}
@@ -353,6 +463,8 @@ link_changed(struct link *l)
 			if (nh->nlmsg_type == RTM_NEWNEIGH ||
 			    nh->nlmsg_type == RTM_DELNEIGH)
 				on_neighbour(l, nh);
+			else
+				forget_routes(l);
 		}
 	}
 }
@@ -369,7 +481,7 @@ link_open(const char **why)
 	struct link *l = xcalloc(1, sizeof(*l));
 
 	l->query_fd = open_netlink(0, 0);
-	l->event_fd = open_netlink(RTMGRP_NEIGH, SOCK_NONBLOCK);
+	l->event_fd = open_netlink(RTMGRP_NEIGH | ROUTE_GROUPS, SOCK_NONBLOCK);
 	if (l->query_fd == -1 || l->event_fd == -1) {
 		*why = "cannot open a routing socket";
 		link_close(l);
@@ -391,6 +503,7 @@ link_close(struct link *l)
 			free(n);
 		}
 	}
+	fib_free(l->fib);
 	if (l->query_fd != -1)
 		close(l->query_fd);
 	if (l->event_fd != -1)
