@@ -163,7 +163,7 @@ struct flow {
 	uint64_t packet; /* random, for per-packet balancers */
 };
 
-/* What flow_make() needs of a packet. */
+/* What path_flow() needs of a packet. */
 struct flow_key {
 	const struct addr *src, *dst;
 	uint8_t proto; /* IP protocol or last IPv6 next header */
@@ -211,7 +211,8 @@ struct traits {
 	uint32_t label[LABELS_MAX]; /* as on the wire: label, exp, S, TTL */
 };
 
-struct flow flow_make(const struct settings *s, const struct flow_key *k);
+/* The path that packets with K take. */
+struct flow path_flow(const struct settings *s, const struct flow_key *k);
 
 /* Non-zero if A can be a destination: unicast and not local to a link. */
 int path_unicast(const struct addr *a);

@@ -362,7 +362,7 @@ answer_visit(struct visit *v)
 	const struct settings *s = v->r->set;
 	struct flow_key k = {
 	    &v->p.src, &v->p.dst, v->p.proto, v->p.first4, v->p.label};
-	struct flow flow = flow_make(s, &k);
+	struct flow flow = path_flow(s, &k);
 
 	if (s->lb_packet_f != 0 || s->nroutes != 0)
 		flow.packet = routers_random(v->r->routers);
