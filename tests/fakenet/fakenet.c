@@ -175,8 +175,8 @@ emit(struct fakenet *f, const uint8_t *pkt, size_t len)
 static void
 one_packet(struct fakenet *f, size_t len, int64_t now_ns)
 {
-	int64_t due_ns;
-	size_t n = reply_make(&f->reply, f->in, len, now_ns, f->out, &due_ns);
+	size_t n = reply_make(&f->reply, f->in, len, now_ns, f->out);
+	int64_t due_ns = f->reply.due_ns;
 
 	if (n == 0)
 		return;

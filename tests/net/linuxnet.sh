@@ -224,13 +224,14 @@ linuxnet_server() {
 	ip netns exec "$(ns dst)" python3 -u -m http.server 80 --bind :: \
 	    --directory "$NS_TMP/www" >"$NS_TMP/www.ready" 2>/dev/null &
 	NS_PIDS="$NS_PIDS $!"
-	if ! read -r ln_line <"$NS_TMP/www.ready"; then
+	if ! read -r _ <"$NS_TMP/www.ready"; then
 		echo "the web server did not start" >&2
 		exit 111
 	fi
 }
 
 # Make all of it.  After ns_init.
+# shellcheck disable=SC2034  # the names are for who sources this
 linuxnet_up() {
 	LN_ADDR=$NS_TMP/linuxnet.addr
 	for ln_i in $LN_HOSTS $LN_ROUTERS; do
