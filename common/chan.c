@@ -398,25 +398,26 @@ init_out(struct chan *c, struct event_base *base)
 }
 
 struct chan *
-chan_new(struct event_base *base, int fd_in, int fd_out, size_t max_line,
-    const char *peer, const struct chan_ops *ops, void *arg)
+chan_new(struct event_base *base, const struct chan_config *cfg,
+    const struct chan_ops *ops, void *arg)
 {
 	struct chan *c = xcalloc(1, sizeof(*c));
-	size_t size = 2 * max_line > READ_BYTES ? 2 * max_line : READ_BYTES;
+	size_t size = 2 * cfg->max_line;
 
-	c->peer = xstrdup(peer);
+	c->peer = xstrdup(cfg->peer);
 	c->ops = ops;
 	c->arg = arg;
-	c->fd_in = fd_in;
-	c->fd_out = fd_out;
-	line_init(&c->lines, max_line, size);
+	c->fd_in = cfg->fd_in;
+	c->fd_out = cfg->fd_out;
+	line_init(
+	    &c->lines, cfg->max_line, size > READ_BYTES ? size : READ_BYTES);
 	c->out = evbuffer_new();
 	if (c->out == NULL)
 		log_fatal(EXIT_TEMPORARY, "out of memory");
 	c->ev_go = new_event(base, -1, 0, on_go, c);
-	if (fd_in != -1)
+	if (c->fd_in != -1)
 		init_in(c, base);
-	if (fd_out != -1)
+	if (c->fd_out != -1)
 		init_out(c, base);
 	return c;
 }

@@ -42,12 +42,19 @@ struct chan_ops {
 };
 
 /* FD_IN and FD_OUT may be the same; -1 for one-way.  The channel owns and
- * closes them and makes them non-blocking (0 to 2 get their flags back).  Lines in are at most MAX_LINE
- * bytes with \n.  PEER is copied, for messages. */
-struct chan *chan_new(struct event_base *base, int fd_in, int fd_out,
-    size_t max_line, const char *peer, const struct chan_ops *ops, void *arg);
+ * closes them and makes them non-blocking (0 to 2 get their flags back). */
+struct chan_config {
+	int fd_in, fd_out;
+	size_t max_line; /* in, bytes with \n */
+	const char *peer; /* for messages */
+};
+
+/* CFG is copied, OPS is kept. */
+struct chan *chan_new(struct event_base *base, const struct chan_config *cfg,
+    const struct chan_ops *ops, void *arg);
 void chan_free(struct chan *c);
 
+/* PEER of chan_new, for messages. */
 const char *chan_peer(const struct chan *c);
 
 /* Queue one line; \n is added.  Dropped once the channel is closed or

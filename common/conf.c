@@ -116,15 +116,15 @@ do_text(struct run *run, char *text, size_t len)
 }
 
 int
-conf_parse_lines(const char *name, const char *text, size_t len,
-    conf_line_cb each, void *ctx, conf_error_cb cb, void *arg)
+conf_parse_lines(const struct conf_text *t, conf_line_cb each, void *ctx,
+    conf_error_cb cb, void *arg)
 {
-	struct run run = {name, each, ctx, cb, arg, 0};
-	char *copy = xmalloc(len + 1);
+	struct run run = {t->name, each, ctx, cb, arg, 0};
+	char *copy = xmalloc(t->len + 1);
 
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	do_text(&run, copy, len);
+	memcpy(copy, t->text, t->len);
+	copy[t->len] = '\0';
+	do_text(&run, copy, t->len);
 	free(copy);
 	return run.errors;
 }
@@ -219,14 +219,14 @@ conf_load(const char *path, const struct conf_key *table, void *ctx,
 }
 
 int
-conf_parse(const char *name, const char *text, size_t len,
-    const struct conf_key *table, void *ctx, conf_error_cb cb, void *arg)
+conf_parse(const struct conf_text *t, const struct conf_key *table, void *ctx,
+    conf_error_cb cb, void *arg)
 {
 	struct keys k;
 	int errors;
 
 	keys_init(&k, table, ctx);
-	errors = conf_parse_lines(name, text, len, do_key, &k, cb, arg);
+	errors = conf_parse_lines(t, do_key, &k, cb, arg);
 	free(k.first_line);
 	return errors;
 }

@@ -40,9 +40,16 @@ void conf_log_error(void *arg, const char *file, int line, const char *reason);
 int conf_load(const char *path, const struct conf_key *table, void *ctx,
     conf_error_cb cb, void *arg);
 
-/* The same from memory; NAME stands for the file in messages. */
-int conf_parse(const char *name, const char *text, size_t len,
-    const struct conf_key *table, void *ctx, conf_error_cb cb, void *arg);
+/* A configuration in memory; NAME stands for the file in messages. */
+struct conf_text {
+	const char *name;
+	const char *text;
+	size_t len; /* of text, bytes */
+};
+
+/* The same from memory. */
+int conf_parse(const struct conf_text *t, const struct conf_key *table,
+    void *ctx, conf_error_cb cb, void *arg);
 
 /* One line that is neither blank nor comment, NWORDS >= 1.  Returns NULL, or a
  * reason that is good until the next call. */
@@ -52,7 +59,7 @@ typedef const char *(*conf_line_cb)(
 /* As conf_load and conf_parse, for a file without keys: EACH gets each line. */
 int conf_load_lines(const char *path, conf_line_cb each, void *ctx,
     conf_error_cb cb, void *arg);
-int conf_parse_lines(const char *name, const char *text, size_t len,
-    conf_line_cb each, void *ctx, conf_error_cb cb, void *arg);
+int conf_parse_lines(const struct conf_text *t, conf_line_cb each, void *ctx,
+    conf_error_cb cb, void *arg);
 
 #endif

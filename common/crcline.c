@@ -27,8 +27,7 @@ crcline_printf(const char *fmt, ...)
 	char *text, *line;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	line = crcline_make(text);
 	free(text);

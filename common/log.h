@@ -26,6 +26,7 @@ enum log_exit {
  */
 void log_init(const char *tag, int use_syslog, int verbose);
 
+/* One line each, at their level; \n is added. */
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -16,6 +16,7 @@ struct prefixset;
 struct prefixset *prefixset_new(void);
 void prefixset_free(struct prefixset *ps);
 
+/* P is copied; a prefix that is there already changes nothing. */
 void prefixset_add(struct prefixset *ps, const struct addr_prefix *p);
 
 /* Load PATH into a new set.  NULL if there was any error, each reported. */
@@ -26,6 +27,7 @@ struct prefixset *prefixset_load(const char *path, conf_error_cb cb, void *arg);
 int prefixset_match(
     const struct prefixset *ps, const struct addr *a, struct addr_prefix *out);
 
+/* Different prefixes, of both families. */
 size_t prefixset_count(const struct prefixset *ps);
 
 #endif

@@ -286,14 +286,14 @@ struct schedule *
 schedule_parse(const char *name, const char *text, enum schedule_check check,
     conf_error_cb cb, void *arg)
 {
+	struct conf_text t = {name, text, strlen(text)};
 	struct reading r = {.s = xcalloc(1, sizeof(struct schedule)),
 	    .file = name,
 	    .check = check,
 	    .cb = cb,
 	    .arg = arg};
 
-	return finish(&r,
-	    conf_parse(name, text, strlen(text), schedule_keys, &r, cb, arg));
+	return finish(&r, conf_parse(&t, schedule_keys, &r, cb, arg));
 }
 
 void

@@ -54,6 +54,7 @@ struct segment_batch {
 	uint16_t naccounts;
 };
 
+/* No segment is open yet.  D must outlive F. */
 void segment_file_init(struct segment_file *f, struct segment_dir *d);
 void segment_file_clear(struct segment_file *f); /* closes */
 

@@ -6,6 +6,7 @@
 #ifndef COMMON_XMALLOC_H
 #define COMMON_XMALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* SIZE bytes, uninitialised.  The caller frees with free(3). */
@@ -25,5 +26,7 @@ void *xmemdup(const void *p, size_t len);
 
 /* A formatted string, as asprintf(3). */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *
+xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 
 #endif

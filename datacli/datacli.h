@@ -63,6 +63,7 @@ enum incoming_look {
 	INCOMING_CONFLICT, /* the number is here or filed with another hash */
 	INCOMING_ERROR, /* errno */
 };
+/* What is to be done with O. */
 enum incoming_look incoming_look(struct incoming *in, const struct offer *o);
 
 /* Is segment NUMBER complete here (or known as refused)? */

@@ -477,8 +477,9 @@ fetch_new(const struct fetch_config *cfg)
 		event_add(f->fail_soon, &now);
 		return f;
 	}
-	f->chan = chan_new(
-	    cfg->base, fd, fd, DATACLI_LINE_MAX, cfg->monitor, &ops, f);
+	f->chan = chan_new(cfg->base,
+	    &(struct chan_config){fd, fd, DATACLI_LINE_MAX, cfg->monitor}, &ops,
+	    f);
 	chan_deadline(f->chan, SILENCE_NS);
 	chan_printf(f->chan, "hello datacli %s", VERSION);
 	return f;

@@ -54,6 +54,7 @@ struct offers {
 	uint64_t keep_bytes; /* of sent/ */
 };
 
+/* What D offers now: none yet.  D is kept; KEEP_BYTES: see above. */
 void offers_init(struct offers *o, struct segment_dir *d, uint64_t keep_bytes);
 void offers_clear(struct offers *o);
 
@@ -86,6 +87,7 @@ enum rotate_result {
 
 struct rotate;
 
+/* For the spool DIR, opened as D, which is kept.  Dies if it cannot be watched. */
 struct rotate *
 rotate_new(struct event_base *base, struct segment_dir *d, const char *dir);
 void rotate_free(struct rotate *r);

@@ -532,8 +532,8 @@ session_new(struct server *srv, int fd, const char *peer)
 	s->stall = event_new(srv->base, -1, 0, on_stall, s);
 	if (s->turn == NULL || s->stall == NULL)
 		log_fatal(EXIT_TEMPORARY, "out of memory");
-	s->chan =
-	    chan_new(srv->base, fd, fd, DATASERVER_LINE_MAX, peer, &ops, s);
+	s->chan = chan_new(srv->base,
+	    &(struct chan_config){fd, fd, DATASERVER_LINE_MAX, peer}, &ops, s);
 	chan_deadline(s->chan, HELLO_NS);
 	s->next = srv->sessions;
 	s->prev = &srv->sessions;

@@ -78,6 +78,7 @@ struct archive_cycle {
 	const struct warts_cycle *cycle;
 };
 
+/* A plan of nothing, for the archive ROOT and records of MONITOR (kept). */
 void archive_plan_init(struct archive_plan *p, int root, const char *monitor);
 void archive_plan_clear(struct archive_plan *p);
 
@@ -127,6 +128,7 @@ int journal_write(
  */
 int journal_recover(int root, int state, uint64_t filed, const char **why);
 
+/* The plan is done and synced: forget it.  0, or -1 with errno. */
 int journal_remove(int state);
 
 /* --- sorter.c and plan.c ----------------------------------------------------- */

@@ -22,7 +22,6 @@
 
 #define EXIT_DAMAGED 1
 #define FLUSH_BYTES 65536
-#define TYPES 65536
 
 struct view {
 	struct show show; /* format, generation, state of the file */
@@ -31,7 +30,7 @@ struct view {
 	int live; /* write each record at once */
 	int damaged; /* something in some file was */
 	const char *file;
-	uint32_t skipped[TYPES]; /* of this file, by type */
+	struct show_types skipped; /* of this file */
 };
 
 /* Write out what is there.  A reader that went away is no error of ours. */
@@ -98,7 +97,7 @@ record(struct view *v, struct warts_reader *rd, const struct warts_record *rec)
 	case SHOW_DONE:
 		break;
 	case SHOW_SKIPPED:
-		v->skipped[rec->type]++;
+		show_types_add(&v->skipped, rec->type);
 		break;
 	case SHOW_DAMAGED:
 		damage(v, rec, why);
@@ -115,22 +114,14 @@ note_skipped(struct view *v)
 {
 	struct wbuf note;
 
+	if (show_types_sum(&v->skipped) == 0)
+		return;
 	wbuf_init(&note);
-	for (int i = 0; i < TYPES; i++) {
-		const char *name = show_type_name((uint16_t)i);
-
-		if (v->skipped[i] == 0)
-			continue;
-		wbuf_printf(&note, "%s%u %s", note.len != 0 ? ", " : "",
-		    v->skipped[i], name != NULL ? name : "of type ");
-		if (name == NULL)
-			wbuf_printf(&note, "0x%04x", (unsigned int)i);
-	}
-	if (note.len != 0)
-		log_warn("%s: records not shown: %.*s", v->file, (int)note.len,
-		    (const char *)note.p);
+	show_types_print(&v->skipped, &note);
+	log_warn("%s: records not shown: %.*s", v->file, (int)note.len,
+	    (const char *)note.p);
 	wbuf_clear(&note);
-	memset(v->skipped, 0, sizeof(v->skipped));
+	memset(&v->skipped, 0, sizeof(v->skipped));
 }
 
 static void

@@ -143,6 +143,15 @@ static const struct chan_ops chan_ops = {
     .line = on_line, .data = on_data, .bad = on_bad, .closed = on_closed};
 
 static void
+open_chan(struct feed *f, int fd_in, int fd_out, const char *peer)
+{
+	struct chan_config cfg = {fd_in, fd_out, LINE_MAX_COMMAND, peer};
+
+	f->chan = chan_new(f->base, &cfg, &chan_ops, f);
+	f->ops->up(f->arg);
+}
+
+static void
 on_retry(int fd, short what, void *arg)
 {
 	struct feed *f = arg;
@@ -150,9 +159,7 @@ on_retry(int fd, short what, void *arg)
 
 	(void)what;
 	if (f->address == NULL) {
-		f->chan = chan_new(f->base, -1, STDOUT_FILENO, LINE_MAX_COMMAND,
-		    "standard output", &chan_ops, f);
-		f->ops->up(f->arg);
+		open_chan(f, -1, STDOUT_FILENO, "standard output");
 		return;
 	}
 	fd = chan_connect(f->address, &why);
@@ -163,10 +170,8 @@ on_retry(int fd, short what, void *arg)
 		set_retry(f);
 		return;
 	}
-	f->chan = chan_new(
-	    f->base, fd, fd, LINE_MAX_COMMAND, f->address, &chan_ops, f);
 	log_info("%s: connected", f->address);
-	f->ops->up(f->arg);
+	open_chan(f, fd, fd, f->address);
 }
 
 struct feed *

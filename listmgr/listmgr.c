@@ -106,10 +106,12 @@ apply_list(
 {
 	struct generator *g = find_generator(m, l->number);
 
-	if (g == NULL)
+	if (g == NULL) {
 		add_generator(m, l, s->monitor);
-	else
-		merge_set_weight(&m->merge, g, l->weight);
+		return;
+	}
+	merge_set_weight(&m->merge, g, l->weight);
+	log_info("list %u (%s): weight %u", g->number, g->name, l->weight);
 }
 
 static int

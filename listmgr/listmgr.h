@@ -67,6 +67,7 @@ struct merge {
 	merge_next_cb next;
 };
 
+/* Sources with their weights; NEXT is asked for each line.  SOURCE is not owned. */
 void merge_init(struct merge *m, merge_next_cb next);
 void merge_clear(struct merge *m);
 void merge_add(struct merge *m, void *source, uint32_t weight);
@@ -132,6 +133,7 @@ struct generator {
 	size_t nbad;
 };
 
+/* For one list of the schedule (copied); it is IDLE.  DIR is kept. */
 struct generator *generator_new(struct event_base *base,
     const struct schedule_list *l, const char *monitor, const char *dir);
 /* Kills the process if there is one. */

@@ -24,6 +24,8 @@ struct output {
 	char hostname[256];
 };
 
+/* A new output as CFG says, into a spool or one file; dies when it cannot be
+ * opened.  Its close() frees it. */
 struct output *
 output_spool_open(const struct output_config *cfg, int64_t now_ns);
 struct output *output_file_open(const struct output_config *cfg);

@@ -69,6 +69,7 @@ struct listcycle {
 
 TAILQ_HEAD(listcycle_table, listcycle);
 
+/* The row, or NULL. */
 struct listcycle *
 listcycle_find(const struct listcycle_table *t, uint32_t list, uint32_t cycle);
 /* A new row with reference M (taken over). */
@@ -89,7 +90,7 @@ struct cmdqueue {
 	uint32_t size, head, count; /* size: a power of two */
 };
 
-void cmdqueue_init(struct cmdqueue *q, uint32_t size);
+void cmdqueue_init(struct cmdqueue *q, uint32_t size); /* power of two */
 void cmdqueue_clear(struct cmdqueue *q); /* drops references */
 /* 0, or -1 when full. */
 int cmdqueue_put(struct cmdqueue *q, const struct command *c);
@@ -104,7 +105,7 @@ struct hold;
 
 struct hold *hold_new(int64_t period_ns);
 void hold_free(struct hold *h); /* drops references */
-size_t hold_count(const struct hold *h);
+size_t hold_count(const struct hold *h); /* commands */
 /* Is a command for A on hold? */
 int hold_has(const struct hold *h, const struct addr *a);
 /* Put C on hold until max(now, latest hold of its address) + period. */
@@ -179,9 +180,10 @@ struct window {
 	int64_t now_ns; /* of this turn */
 };
 
-void window_init(struct window *w, uint32_t max);
+void window_init(struct window *w, uint32_t max); /* MAX tasks */
 void window_clear(struct window *w);
-int window_full(const struct window *w);
+int window_full(const struct window *w); /* boolean */
+/* The task that probes DST, or NULL. */
 struct task *window_find(const struct window *w, const struct addr *dst);
 /* A new task for C (its reference taken over), not yet started. */
 struct task *

@@ -24,6 +24,8 @@ struct json {
 	int some; /* the innermost thing open has a member */
 };
 
+/* Append to the object or array that is open: KEY NULL in an array.  BRACKET is
+ * { or [, and to close } or ]. */
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_u32(struct json *j, const char *key, uint32_t v);

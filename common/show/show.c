@@ -1,6 +1,7 @@
 #include "common/show/show.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/warts/record.h"
 
@@ -135,6 +136,56 @@ show_type_name(uint16_t type)
 	if (type == WARTS_MARK)
 		return "mark";
 	return type < NROWS ? rows[type].name : NULL;
+}
+
+void
+show_types_add(struct show_types *t, uint16_t type)
+{
+	size_t i = 0;
+
+	while (i < SHOW_TYPES && t->count[i].n != 0 && t->count[i].type < type)
+		i++;
+	if (i < SHOW_TYPES && t->count[i].n != 0 && t->count[i].type == type) {
+		t->count[i].n++;
+		return;
+	}
+	if (i == SHOW_TYPES || t->count[SHOW_TYPES - 1].n != 0) {
+		t->other++;
+		return;
+	}
+	memmove(&t->count[i + 1], &t->count[i],
+	    (SHOW_TYPES - 1 - i) * sizeof(t->count[0]));
+	t->count[i].type = type;
+	t->count[i].n = 1;
+}
+
+uint64_t
+show_types_sum(const struct show_types *t)
+{
+	uint64_t sum = t->other;
+
+	for (size_t i = 0; i < SHOW_TYPES; i++)
+		sum += t->count[i].n;
+	return sum;
+}
+
+void
+show_types_print(const struct show_types *t, struct wbuf *out)
+{
+	const char *sep = "";
+
+	for (size_t i = 0; i < SHOW_TYPES && t->count[i].n != 0; i++) {
+		const char *name = show_type_name(t->count[i].type);
+
+		wbuf_printf(out, "%s%ju ", sep, (uintmax_t)t->count[i].n);
+		if (name != NULL)
+			wbuf_printf(out, "%s", name);
+		else
+			wbuf_printf(out, "of type 0x%04x", t->count[i].type);
+		sep = ", ";
+	}
+	if (t->other != 0)
+		wbuf_printf(out, "%s%ju of others", sep, (uintmax_t)t->other);
 }
 
 enum show_result

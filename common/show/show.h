@@ -57,6 +57,23 @@ enum show_result show_record(struct show *s, struct wbuf *out,
 /* The name of a record type, as "trace"; NULL if not known. */
 const char *show_type_name(uint16_t type);
 
+/* How many records there were of each type: "2 list, 1 of type 0x7fff".  All
+ * zero is none.  A hostile file may have 65,535 types; beyond the last place
+ * they are counted together. */
+#define SHOW_TYPES 64
+
+struct show_types {
+	struct {
+		uint16_t type;
+		uint64_t n; /* 0: free, and so are those behind it */
+	} count[SHOW_TYPES]; /* by increasing type */
+	uint64_t other;
+};
+
+void show_types_add(struct show_types *t, uint16_t type);
+uint64_t show_types_sum(const struct show_types *t);
+void show_types_print(const struct show_types *t, struct wbuf *out);
+
 /* --- text.c --------------------------------------------------------------- */
 
 /* T as sc_warts2text prints it. */

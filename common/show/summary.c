@@ -8,7 +8,6 @@
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
 
-#define TYPES 65536
 #define ROWS_SHOWN 8 /* of lists and cycles: it is one screen */
 
 /* A set of addresses: open addressing, at most half full. */
@@ -26,7 +25,8 @@ struct row {
 
 struct summary {
 	uint64_t files, damages, damaged_bytes, traces, replies;
-	uint64_t types[TYPES], stops[256], methods[256];
+	struct show_types types;
+	uint64_t stops[256], methods[256];
 	struct warts_tv first, last; /* last.sec 0: no measurement yet */
 	struct addr_set dsts, hops;
 	struct row *rows;
@@ -239,7 +239,7 @@ summary_record(struct summary *s, const struct warts_state *st,
 	    [WARTS_TRACE] = count_trace,
 	};
 
-	s->types[rec->type]++;
+	show_types_add(&s->types, rec->type);
 	count_time(s, rec);
 	if (rec->type >= sizeof(count) / sizeof(count[0]) ||
 	    count[rec->type] == NULL)
@@ -275,27 +275,6 @@ print_count(struct wbuf *out, int *some, uint64_t n, const char *what)
 		return;
 	wbuf_printf(out, "%s%ju %s", *some ? ", " : "", (uintmax_t)n, what);
 	*some = 1;
-}
-
-static void
-print_types(const struct summary *s, struct wbuf *out)
-{
-	uint64_t all = 0;
-	char name[32];
-	int some = 0;
-
-	for (size_t i = 0; i < TYPES; i++)
-		all += s->types[i];
-	print_label(out, "records");
-	wbuf_printf(out, "%ju%s", (uintmax_t)all, all != 0 ? ": " : "");
-	for (size_t i = 0; i < TYPES; i++) {
-		const char *known = show_type_name((uint16_t)i);
-
-		snprintf(name, sizeof(name), "of unknown type 0x%04zx", i);
-		print_count(
-		    out, &some, s->types[i], known != NULL ? known : name);
-	}
-	wbuf_printf(out, "\n");
 }
 
 /* The counts of 256 values named by WORD. */
@@ -468,7 +447,10 @@ summary_print(struct summary *s, struct wbuf *out)
 	rows_merge(s);
 	print_label(out, "files");
 	wbuf_printf(out, "%ju\n", (uintmax_t)s->files);
-	print_types(s, out);
+	print_label(out, "records");
+	wbuf_printf(out, "%ju: ", (uintmax_t)show_types_sum(&s->types));
+	show_types_print(&s->types, out);
+	wbuf_printf(out, "\n");
 	print_label(out, "damage");
 	if (s->damages == 0)
 		wbuf_printf(out, "none\n");

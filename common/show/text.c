@@ -198,18 +198,21 @@ text_mtu(struct wbuf *out, struct legs *l, int ttl, const struct addr *a)
 		wbuf_printf(out, " nhmtu %u!", leg->ptb->nhmtu);
 }
 
-/* The replies of TTL, N of them at H (may be 0). */
+/* The replies of one ttl: N hops from FIRST on; N may be 0. */
 static void
-text_ttl(struct wbuf *out, const struct warts_trace *t,
-    const struct warts_hop *h, size_t n)
+text_ttl(struct wbuf *out, const struct warts_trace *t, size_t first, size_t n)
 {
 	int stars = t->flags & WARTS_TRACE_ALLATTEMPTS ? t->attempts : 1;
+	const struct addr *last = NULL;
 	char a[ADDR_STRLEN];
 
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || !addr_equal(&h[i - 1].addr, &h[i].addr))
-			wbuf_printf(out, "  %s", addr_str(&h[i].addr, a));
-		text_reply(out, &h[i]);
+	for (size_t i = first; i < first + n; i++) {
+		const struct warts_hop *h = &t->hops[i];
+
+		if (last == NULL || !addr_equal(last, &h->addr))
+			wbuf_printf(out, "  %s", addr_str(&h->addr, a));
+		last = &h->addr;
+		text_reply(out, h);
 	}
 	if (n != 0)
 		return;
@@ -218,12 +221,23 @@ text_ttl(struct wbuf *out, const struct warts_trace *t,
 		wbuf_printf(out, " *");
 }
 
+/* How many hops from I on have TTL. */
+static size_t
+hops_of_ttl(const struct warts_trace *t, size_t i, int ttl)
+{
+	size_t n = 0;
+
+	while (i + n < t->nhops && t->hops[i + n].probe_ttl == ttl)
+		n++;
+	return n;
+}
+
 void
 show_text_trace(struct wbuf *out, const struct warts_trace *t)
 {
-	const struct warts_hop *h = t->hops, *end = h + t->nhops;
 	char a[ADDR_STRLEN];
 	struct legs legs;
+	size_t i = 0;
 
 	wbuf_printf(out, "traceroute");
 	if (t->src.family != ADDR_NONE)
@@ -234,14 +248,12 @@ show_text_trace(struct wbuf *out, const struct warts_trace *t)
 	wbuf_printf(out, "\n");
 	legs_make(&legs, t);
 	for (int ttl = 1; ttl <= show_hop_count(t); ttl++) {
-		size_t n = 0;
+		size_t n = hops_of_ttl(t, i, ttl);
 
-		while (h + n < end && h[n].probe_ttl == ttl)
-			n++;
 		wbuf_printf(out, "%2d", ttl);
-		text_ttl(out, t, h, n);
-		text_mtu(out, &legs, ttl, n != 0 ? &h[n - 1].addr : NULL);
+		text_ttl(out, t, i, n);
+		i += n;
+		text_mtu(out, &legs, ttl, n != 0 ? &t->hops[i - 1].addr : NULL);
 		wbuf_printf(out, "\n");
-		h += n;
 	}
 }

@@ -1,3 +1,6 @@
+/*
+ * show/trace: the words for what a trace record holds, used by text and JSON.
+ */
 #include <stddef.h>
 
 #include "common/show/show.h"

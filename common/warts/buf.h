@@ -48,6 +48,7 @@ void wbuf_reset(struct wbuf *b); /* len = 0, memory kept */
 /* Make room for N more bytes at p + len. */
 void wbuf_room(struct wbuf *b, size_t n);
 
+/* Append a value, big-endian, or bytes as they are. */
 void wbuf_u8(struct wbuf *b, uint8_t v);
 void wbuf_u16(struct wbuf *b, uint16_t v);
 void wbuf_u32(struct wbuf *b, uint32_t v);
@@ -100,6 +101,7 @@ int rbuf_finish(struct rbuf *r, const char **why);
 void rbuf_fail(struct rbuf *r, const char *reason);
 size_t rbuf_left(const struct rbuf *r); /* bytes; 0 after a failure */
 
+/* Take a value, big-endian; 0 after a failure. */
 uint8_t rbuf_u8(struct rbuf *r);
 uint16_t rbuf_u16(struct rbuf *r);
 uint32_t rbuf_u32(struct rbuf *r);

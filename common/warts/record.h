@@ -12,6 +12,7 @@
 #include "common/warts/buf.h"
 #include "common/warts/warts.h"
 
+/* All fields of L; strings must have no NUL inside. */
 void warts_list_encode(struct wbuf *b, const struct warts_list *l);
 int warts_list_decode(
     const uint8_t *body, size_t len, struct warts_list *out, const char **why);
@@ -22,6 +23,7 @@ warts_cycle_encode(struct wbuf *b, uint16_t type, const struct warts_cycle *c);
 int warts_cycle_decode(
     const uint8_t *body, size_t len, struct warts_cycle *out, const char **why);
 
+/* The end of a cycle: its file-local id and the time. */
 void warts_cycle_stop_encode(struct wbuf *b, const struct warts_cycle_stop *s);
 int warts_cycle_stop_decode(const uint8_t *body, size_t len,
     struct warts_cycle_stop *out, const char **why);

@@ -16,7 +16,7 @@
  * of the struct's block, and WARTS_HAS is set.  In a record of our own `has' is
  * 0, and the encoder writes the fields that scamper 2026 would.
  *
- * Format: ../shared/warts-format.md of the project; scamper's warts(5).
+ * Format: scamper's warts(5), and where that is silent or wrong, its files.
  */
 #ifndef COMMON_WARTS_H
 #define COMMON_WARTS_H

@@ -145,6 +145,7 @@ uint16_t technique_default_port(void);
 
 /* --- what the engine gives (window.c; stubs in a technique's unit test) ------- */
 
+/* Its state (zeroed at the start), its parsed options, its two addresses. */
 void *task_state(struct task *t);
 const void *task_conf(const struct task *t);
 const struct addr *task_src(const struct task *t);

@@ -8,7 +8,7 @@
  *	            IPv6: length of the quote / 8, 0, 0; or the MTU
  *	extension   |2:4 0:12|sum:16|object length|class 1|type 1|labels: 4 each|
  */
-#include "tests/fakenet/fakenet.h"
+#include "tests/fakenet/packet.h"
 
 #include <netinet/in.h>
 #include <string.h>

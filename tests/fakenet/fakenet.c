@@ -20,7 +20,7 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 
-#define TURN 64 /* packets per reading of the clock */
+#define TURN 64 /* packets read before delayed ones are looked at */
 #define TURNS 16 /* before signals are looked at */
 #define WAITING_MAX 4000000 /* replies on their way */
 
@@ -175,8 +175,8 @@ emit(struct fakenet *f, const uint8_t *pkt, size_t len)
 static void
 one_packet(struct fakenet *f, size_t len, int64_t now_ns)
 {
-	int64_t due_ns;
-	size_t n = reply_make(&f->reply, f->in, len, now_ns, f->out, &due_ns);
+	size_t n = reply_make(&f->reply, f->in, len, now_ns, f->out);
+	int64_t due_ns = f->reply.due_ns;
 
 	if (n == 0)
 		return;
@@ -192,20 +192,22 @@ one_packet(struct fakenet *f, size_t len, int64_t now_ns)
 static int
 turn(struct fakenet *f)
 {
-	int64_t now_ns = clock_mono_ns();
 	const uint8_t *pkt;
 	ssize_t n = 0;
 	size_t len;
+	int64_t now_ns;
 
+	/* A clock read before the packet would make its delay too short. */
 	for (int i = 0; i < TURN; i++) {
 		n = read(f->tun, f->in, sizeof(f->in));
 		if (n < 0)
 			break;
-		one_packet(f, (size_t)n, now_ns);
+		one_packet(f, (size_t)n, clock_mono_ns());
 	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		log_fatal(
 		    EXIT_TEMPORARY, "%s: %s", f->opt->device, strerror(errno));
+	now_ns = clock_mono_ns();
 	while ((pkt = delay_next(f->delay, now_ns, &len)) != NULL)
 		emit(f, pkt, len);
 	return n >= 0;

@@ -8,7 +8,7 @@
  *	IPv6  |ver class label|payload len|next|hops|src|dst|extension headers
  *	       0               4           6    7    8   24  40
  */
-#include "tests/fakenet/fakenet.h"
+#include "tests/fakenet/packet.h"
 
 #include <arpa/inet.h>
 #include <string.h>

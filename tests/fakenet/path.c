@@ -442,7 +442,7 @@ path_addr(
 /* --- flows ---------------------------------------------------------------- */
 
 struct flow
-flow_make(const struct settings *s, const struct flow_key *k)
+path_flow(const struct settings *s, const struct flow_key *k)
 {
 	struct flow f = {.dest = mix2(addr_hash(k->src), addr_hash(k->dst))};
 	uint64_t rest = (uint64_t)k->proto << 32 | k->first4;

@@ -362,7 +362,7 @@ answer_visit(struct visit *v)
 	const struct settings *s = v->r->set;
 	struct flow_key k = {
 	    &v->p.src, &v->p.dst, v->p.proto, v->p.first4, v->p.label};
-	struct flow flow = flow_make(s, &k);
+	struct flow flow = path_flow(s, &k);
 
 	if (s->lb_packet_f != 0 || s->nroutes != 0)
 		flow.packet = routers_random(v->r->routers);
@@ -405,7 +405,7 @@ receive(struct visit *v, const uint8_t *pkt, size_t len)
 
 size_t
 reply_make(struct reply *r, const uint8_t *pkt, size_t len, int64_t now_ns,
-    uint8_t *out, int64_t *due_ns)
+    uint8_t *out)
 {
 	const struct settings *s = r->set;
 	struct visit v;
@@ -424,9 +424,9 @@ reply_make(struct reply *r, const uint8_t *pkt, size_t len, int64_t now_ns,
 		r->n.lost++;
 		return 0;
 	}
-	*due_ns = now_ns + v.hop[v.at].rtt_ns;
+	r->due_ns = now_ns + v.hop[v.at].rtt_ns;
 	if (s->jitter_ns > 0)
-		*due_ns += (int64_t)(routers_random(r->routers) %
+		r->due_ns += (int64_t)(routers_random(r->routers) %
 		    (uint64_t)s->jitter_ns);
 	r->n.replies++;
 	return n;

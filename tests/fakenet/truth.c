@@ -79,7 +79,7 @@ view_flow(struct view *v, char **words, int nwords)
 		    scan_u32(label, 0, 0xfffff, &k.label) == -1)
 			return "label= is a number from 0 to 1048575";
 	}
-	v->flow = flow_make(v->t->set, &k);
+	v->flow = path_flow(v->t->set, &k);
 	v->has_flow = 1;
 	return NULL;
 }

@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+#
 # netns.sh: network namespaces for tests.  Source it; it needs root.
 #
 #	. "$SRC/tests/lib/netns.sh"
@@ -150,7 +152,7 @@ fakenet_up() {
 	    >"$NS_TMP/$fakenet_name.ready" &
 	NS_PID=$!
 	NS_PIDS="$NS_PIDS $NS_PID"
-	if ! read -r fakenet_line <"$NS_TMP/$fakenet_name.ready"; then
+	if ! read -r _ <"$NS_TMP/$fakenet_name.ready"; then
 		echo "fakenet did not start" >&2
 		exit 111
 	fi

@@ -98,21 +98,27 @@ class Prober:
             self.ends.append(key)
 
 
-def weights():
-    """3:1 is 3:1: both generators have all their lines in their pipes before
-    the manager's output moves."""
+def backlog(weight, again=None):
+    """Lists 1 and 2 with WEIGHT and 1; both generators have all their lines in
+    their pipes before the manager's output moves.  AGAIN is a weight that
+    SIGHUP gives list 1 before that.  The lists' numbers in their order, behind
+    the first batch, which began before both were there."""
     a, b = addresses(1500), addresses(1500, 11)
     write("in.1", commands(1, a))
     write("in.2", commands(2, b))
     gen = script("gen", "cat in.$SCAMPER_LIST\n: >done.$SCAMPER_LIST\n")
-    schedule((1, 3, gen), (2, 1, gen))
+    schedule((1, weight, gen), (2, 1, gen))
     r, w = os.pipe()
     fcntl.fcntl(w, F_SETPIPE_SZ, 4096)
     os.write(w, b"#" * 4096)
-    m = Manager(stdout=w)
+    m = Manager("-v", stdout=w)
     os.close(w)
     wait_for("generators done", lambda: os.path.exists("done.1") and
              os.path.exists("done.2"))
+    if again is not None:
+        schedule((1, again, gen), (2, 1, gen))
+        m.p.send_signal(signal.SIGHUP)
+        wait_for("a weight", lambda: "weight %d" % again in m.said())
     m.out = os.fdopen(r, "rb")
     m.out.read(4096)
     lines = m.rest()
@@ -121,16 +127,27 @@ def weights():
             x.split()[2] == "1"] == a
     assert [x.split()[1] for x in lines if x[:2] == "ip" and
             x.split()[2] == "2"] == b
-    # Behind the first batch, which began before both were there.
     seen, turns = 0, ""
     for line in lines:
         seen += len(line) + 1
         if seen > 17000 and line.startswith("ip"):
             turns += line.split()[2]
     turns = turns[turns.index("2") + 1:]
-    both = turns[:turns.rindex("1") + 1]
+    both = turns[:min(turns.rindex("1"), turns.rindex("2")) + 1]
     assert len(both) > 500, len(both)
+    return both
+
+
+def weights():
+    """3:1 is 3:1."""
+    both = backlog(3)
     assert re.fullmatch("(1112)*1{0,3}", both), both
+
+
+def reweight():
+    """A weight that SIGHUP changes applies at once."""
+    both = backlog(3, 2)
+    assert re.fullmatch("(112)*1{0,2}", both), both
 
 
 def dying():

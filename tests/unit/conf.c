@@ -62,6 +62,14 @@ static const struct conf_key table[] = {
     {0},
 };
 
+static int
+parse(const char *text, size_t len, struct seen *s)
+{
+	struct conf_text t = {"f", text, len};
+
+	return conf_parse(&t, table, s, on_error, s);
+}
+
 static void
 lines(void **state)
 {
@@ -102,9 +110,8 @@ lines(void **state)
 	for (size_t i = 0; i < LEN(rows); i++) {
 		row_is(rows[i].in);
 		s.text[0] = '\0';
-		assert_int_equal(conf_parse("f", rows[i].in, strlen(rows[i].in),
-				     table, &s, on_error, &s),
-		    rows[i].errors);
+		assert_int_equal(
+		    parse(rows[i].in, strlen(rows[i].in), &s), rows[i].errors);
 		assert_string_equal(s.text, rows[i].seen);
 	}
 }
@@ -120,28 +127,20 @@ bounds(void **state)
 	memset(text, ' ', sizeof(text));
 	memcpy(text, "any", 3);
 	text[CONF_LINE_MAX - 1] = '\n';
-	assert_int_equal(
-	    conf_parse("f", text, CONF_LINE_MAX, table, &s, on_error, &s), 0);
+	assert_int_equal(parse(text, CONF_LINE_MAX, &s), 0);
 	text[CONF_LINE_MAX - 1] = ' ';
 	text[CONF_LINE_MAX] = '\n';
-	assert_int_equal(
-	    conf_parse("f", text, CONF_LINE_MAX + 1, table, &s, on_error, &s),
-	    1);
-	assert_int_equal(
-	    conf_parse("f", "any\0x\n", 6, table, &s, on_error, &s), 1);
+	assert_int_equal(parse(text, CONF_LINE_MAX + 1, &s), 1);
+	assert_int_equal(parse("any\0x\n", 6, &s), 1);
 	assert_string_equal(
 	    s.text, "1 <any>\nf:1: line too long\nf:1: NUL byte\n");
 	/* 64 words and 65. */
 	for (int i = 0; i < CONF_WORDS_MAX; i++)
 		memcpy(text + 4 * i, "any ", 4);
 	s.text[0] = '\0';
-	assert_int_equal(
-	    conf_parse("f", text, 4 * CONF_WORDS_MAX, table, &s, on_error, &s),
-	    0);
+	assert_int_equal(parse(text, 4 * CONF_WORDS_MAX, &s), 0);
 	memcpy(text + 4 * CONF_WORDS_MAX, "any ", 4);
-	assert_int_equal(conf_parse("f", text, 4 * CONF_WORDS_MAX + 4, table,
-			     &s, on_error, &s),
-	    1);
+	assert_int_equal(parse(text, 4 * CONF_WORDS_MAX + 4, &s), 1);
 }
 
 static void

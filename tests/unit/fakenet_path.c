@@ -243,7 +243,7 @@ count_ways(const struct settings *s, const char *to, int vary_dst, int *ways)
 
 		if (vary_dst)
 			put16(dst.b + 2, i);
-		f = flow_make(s, &k);
+		f = path_flow(s, &k);
 		path_init(&p, s, &dst);
 		path_walk(&p, 5, &f, hop);
 		assert_int_equal(hop[4].branch, hop[5].branch);
@@ -285,9 +285,9 @@ test_flow_label(void **state)
 
 	(void)state;
 	assert_int_not_equal(
-	    flow_make(&with, &a).flow, flow_make(&with, &b).flow);
+	    path_flow(&with, &a).flow, path_flow(&with, &b).flow);
 	assert_int_equal(
-	    flow_make(&without, &a).flow, flow_make(&without, &b).flow);
+	    path_flow(&without, &a).flow, path_flow(&without, &b).flow);
 }
 
 static void

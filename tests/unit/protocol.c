@@ -49,42 +49,48 @@ check_refused(char *line)
 	assert_string_equal(why, arrow + 3);
 }
 
+static struct kind {
+	const char *fence;
+	void (*check)(char *line);
+	int n; /* lines that were checked */
+} kinds[] = {
+    {"```commands accepted", check_accepted, 0},
+    {"```commands refused", check_refused, 0},
+};
+
+/* The kind of block that FENCE opens, or NULL. */
+static struct kind *
+find_kind(const char *fence)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(fence, kinds[i].fence) == 0)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
 static void
 test_examples(void **state)
 {
-	static const struct {
-		const char *fence;
-		void (*check)(char *line);
-	} kinds[] = {
-	    {"```commands accepted", check_accepted},
-	    {"```commands refused", check_refused},
-	};
 	FILE *f = fopen(TESTS_DIR "/../docs/protocol.md", "r");
-	void (*check)(char *) = NULL;
+	struct kind *kind = NULL;
 	char line[2048];
-	int n[2] = {0, 0}, kind = 0;
 
 	(void)state;
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "```", 3) == 0) {
-			check = NULL;
-			for (int i = 0; i < 2; i++) {
-				if (strcmp(line, kinds[i].fence) != 0)
-					continue;
-				check = kinds[i].check;
-				kind = i;
-			}
-		} else if (check != NULL) {
-			check(line);
-			n[kind]++;
+			kind = find_kind(line);
+		} else if (kind != NULL) {
+			kind->check(line);
+			kind->n++;
 		}
 	}
 	fclose(f);
 	/* A fence that was renamed would leave nothing to check. */
-	assert_true(n[0] >= 9);
-	assert_true(n[1] >= 20);
+	assert_true(kinds[0].n >= 9);
+	assert_true(kinds[1].n >= 20);
 }
 
 int
