@@ -164,14 +164,16 @@ static const struct prog_usage usage = {
 _Noreturn void
 options_refuse(const char *why)
 {
-	fprintf(stderr, "prober: %s\n", why);
-	prog_print_usage(&usage, table, 0);
+	fprintf(stderr,
+	    "prober: %s\nusage: prober %s\n"
+	    "Try 'prober --help' for the options.\n",
+	    why, usage.synopsis);
 	exit(EXIT_USAGE);
 }
 
 /* Exactly one way of giving work. */
 static const char *
-check(struct options *o, int operands)
+check_work(struct options *o, int operands)
 {
 	int ways = o->addresses + o->command_words + (o->commands != NULL);
 
@@ -191,6 +193,43 @@ check(struct options *o, int operands)
 		return "-f takes one file";
 	if (o->cmdfile && !o->file)
 		return "-O cmdfile goes with -f";
+	if (o->commands != NULL &&
+	    (o->command != NULL || o->list_name != NULL || o->list != 0 ||
+		o->cycle != 0))
+		return "-c, -l, -L and -C do not go with --commands, which "
+		       "brings its own";
+	return NULL;
+}
+
+/* One place for the records, and one that is there. */
+static const char *
+check_output(const struct options *o)
+{
+	const struct output_config *out = &o->out;
+
+	if (out->spool != NULL && out->path != NULL)
+		return "--spool and -o exclude each other";
+	if (out->spool != NULL && out->format != NULL &&
+	    strcasecmp(out->format, "warts") != 0)
+		return "the spool holds warts only";
+	if (o->daemon && out->spool == NULL &&
+	    (out->path == NULL || strcmp(out->path, "-") == 0))
+		return "-D has no standard output: give --spool or -o FILE";
+	return NULL;
+}
+
+static const char *
+check(struct options *o, char **operands, int n)
+{
+	const char *input, *why = check_work(o, n);
+
+	if (why == NULL)
+		why = check_output(o);
+	if (why != NULL)
+		return why;
+	input = o->file ? operands[0] : o->commands;
+	if (o->daemon && input != NULL && strcmp(input, "-") == 0)
+		return "-D has no standard input";
 	if (o->pps == 0 && o->window == 0)
 		return "-p 0 needs a window, -w";
 	if (o->list_name != NULL && *o->list_name == '\0')
@@ -205,15 +244,18 @@ options_parse(struct options *o, int argc, char **argv)
 	int first;
 
 	memset(o, 0, sizeof(*o));
-	o->command = "trace";
 	o->pps = PPS_DEFAULT;
 	o->hold_ns = 5 * NS_PER_SEC;
-	o->list_name = "default";
-	o->out.path = "-";
 	first = prog_options(&usage, table, argc, argv, o);
 	o->out.monitor = o->monitor;
-	why = check(o, argc - first);
+	why = check(o, argv + first, argc - first);
 	if (why != NULL)
 		options_refuse(why);
+	if (o->command == NULL)
+		o->command = "trace";
+	if (o->list_name == NULL)
+		o->list_name = "default";
+	if (o->out.path == NULL)
+		o->out.path = "-";
 	return first;
 }

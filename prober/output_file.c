@@ -189,6 +189,9 @@ file_close(struct output *o, int64_t now_ns)
 	int rc = flush(f);
 
 	(void)now_ns;
+	if (rc == -1)
+		log_warn("%s: %zu bytes of records are not written", f->path,
+		    f->buf.len);
 	for (int i = 0; i < f->ncycles; i++) {
 		free((void *)(uintptr_t)f->cycles[i].list.name);
 		free((void *)(uintptr_t)f->cycles[i].list.descr);

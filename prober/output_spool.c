@@ -15,6 +15,7 @@ _Static_assert(REFUSED_N <= SEGMENT_REASONS, "an account has room for all");
 struct spool {
 	struct output o;
 	struct segment_writer *w;
+	const char *dir;
 	enum segment_state state;
 };
 
@@ -52,10 +53,14 @@ note_state(struct spool *s, enum segment_state state)
 {
 	if (state == s->state)
 		return;
-	if (state == SEGMENT_OK)
-		log_warn("the spool has room again");
-	else
-		log_warn("%s", segment_reason(s->w));
+	if (state == SEGMENT_FULL)
+		log_warn(
+		    "%s: %s: waiting for room", s->dir, segment_reason(s->w));
+	else if (state == SEGMENT_SUSPECT)
+		log_warn("%s: %s: going on in a new segment", s->dir,
+		    segment_reason(s->w));
+	else if (s->state == SEGMENT_FULL)
+		log_warn("%s: has room again", s->dir);
 	s->state = state;
 }
 
@@ -120,6 +125,7 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns)
 	const char *why = NULL;
 
 	s->o.ops = &spool_ops;
+	s->dir = cfg->spool;
 	s->w = segment_open(&sc, now_ns, &why);
 	if (s->w == NULL && errno == EWOULDBLOCK)
 		log_fatal(EXIT_TEMPORARY, "%s: another prober has this spool",

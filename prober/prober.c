@@ -129,16 +129,9 @@ open_engine(struct prober *p)
 
 /* One-shot: all work belongs to one list in one cycle. */
 static void
-open_cycle(struct prober *p)
+make_cycle(struct prober *p)
 {
 	struct options *o = &p->opt;
-	struct output_cycle oc = {
-	    .list = o->list,
-	    .cycle = o->cycle,
-	    .name = o->list_name,
-	    .descr = o->list_name,
-	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
-	};
 	char why[256];
 	struct measurement *m =
 	    technique_parse(o->command, NULL, why, sizeof(why));
@@ -146,7 +139,6 @@ open_cycle(struct prober *p)
 	if (m == NULL)
 		log_fatal(255, "-c \"%s\": %s", o->command, why);
 	p->lc = listcycle_add(&p->e.admit.table, o->list, o->cycle, m);
-	p->lc->out = output_cycle_begin(p->e.out, &oc);
 }
 
 static void
@@ -159,7 +151,7 @@ open_source(struct prober *p, char **operands, int n)
 		e->source = commands_new(e, o->commands);
 		return;
 	}
-	open_cycle(p);
+	make_cycle(p);
 	if (o->file)
 		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
 	else
@@ -167,6 +159,24 @@ open_source(struct prober *p, char **operands, int n)
 	e->stats.progress = isatty(STDERR_FILENO) &&
 	    (o->out.spool != NULL || strcmp(o->out.path, "-") != 0 ||
 		!isatty(STDOUT_FILENO));
+}
+
+/* After the source: what cannot work must not empty the file of results. */
+static void
+open_output(struct prober *p)
+{
+	struct options *o = &p->opt;
+	struct output_cycle oc = {
+	    .list = o->list,
+	    .cycle = o->cycle,
+	    .name = o->list_name,
+	    .descr = o->list_name,
+	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
+	};
+
+	p->e.out = output_open(&o->out, clock_mono_ns());
+	if (p->lc != NULL)
+		p->lc->out = output_cycle_begin(p->e.out, &oc);
 }
 
 /* A timer of microseconds: at low rates every packet has a slot of its own. */
@@ -253,8 +263,8 @@ main(int argc, char **argv)
 		log_fatal(
 		    EXIT_TEMPORARY, "%s: %s", p.opt.pidfile, strerror(errno));
 	become_user(p.opt.user);
-	p.e.out = output_open(&p.opt.out, clock_mono_ns());
 	open_source(&p, argv + first, argc - first);
+	open_output(&p);
 	catch_signals(&p);
 	engine_start(&p.e);
 	if (p.opt.daemon)

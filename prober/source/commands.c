@@ -2,19 +2,20 @@
  * commands: probing commands (docs/protocol.md) from standard input or from
  * clients of a local socket, usually the List Manager.
  *
- * Back-pressure: a client whose next command finds the queue full is not read
- * from until there is room; what it has sent waits in its buffer and then in
- * its pipe.
+ * Back-pressure: while the queue is full no line is taken and nothing is read;
+ * what a client has sent waits in its buffer and then in its pipe.
  *
  * A client of a socket is told `ack LIST CYCLE N' when the number of the last
  * accepted `ip' of that pair has changed, at most about once a second.
  */
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/chan.h"
@@ -34,8 +35,8 @@ struct client {
 	int fd;
 	struct event *readable;
 	struct line_buf lines;
-	struct command waiting; /* accepted as soon as the queue has room */
-	int has_waiting, eof;
+	int eof;
+	int plain; /* a file or /dev/null: always readable, unknown to epoll */
 	uint64_t bad;
 	char unsent[ACK_BYTES]; /* rest of an ack that was written in part */
 	size_t nunsent;
@@ -94,22 +95,21 @@ do_ip(struct client *cl, const struct cmd *c)
 	struct engine *e = cl->cs->s.e;
 	struct listcycle *lc =
 	    listcycle_find(&e->admit.table, c->list, c->cycle);
-	uint64_t number;
+	struct command new = {.dst = c->addr, .lc = lc};
+	int rc;
 
 	if (lc == NULL)
 		return "no begin for this list and cycle";
 	if (lc->ended)
 		return "this list and cycle has ended";
-	number = lc->position++;
-	if (number <= lc->high)
+	new.number = lc->position++;
+	if (new.number <= lc->high)
 		return NULL; /* accepted before a restart */
-	lc->high = number;
-	cl->waiting.dst = c->addr;
-	cl->waiting.lc = lc;
-	cl->waiting.m = lc->m;
-	cl->waiting.m->refs++;
-	cl->waiting.number = number;
-	cl->has_waiting = 1;
+	lc->high = new.number;
+	new.m = lc->m;
+	new.m->refs++;
+	rc = admit_put(&e->admit, &new);
+	assert(rc == 0); /* take_lines() has seen that there is room */
 	return NULL;
 }
 
@@ -173,13 +173,18 @@ client_free(struct client *cl)
 	TAILQ_REMOVE(&cl->cs->clients, cl, link);
 	if (cl->bad > 0)
 		log_warn("%s: %ju bad lines", cl->name, (uintmax_t)cl->bad);
-	if (cl->has_waiting)
-		technique_unref(cl->waiting.m);
 	event_free(cl->readable);
 	line_clear(&cl->lines);
 	if (cl->fd != STDIN_FILENO)
 		close(cl->fd);
 	free(cl);
+}
+
+/* Is there room for one command more?  After `exit' nothing is read. */
+static int
+has_room(const struct admit *a)
+{
+	return !a->closed && a->queue.count < a->queue.size;
 }
 
 /* Take lines until the queue is full (0) or the buffer is empty (1). */
@@ -190,16 +195,7 @@ take_lines(struct client *cl)
 	enum line_result r;
 	char *line;
 
-	for (;;) {
-		if (cl->has_waiting) {
-			if (e->admit.closed)
-				technique_unref(cl->waiting.m);
-			else if (admit_put(&e->admit, &cl->waiting) == -1)
-				return 0;
-			cl->has_waiting = 0;
-		}
-		if (e->admit.closed)
-			return 0; /* after `exit' nothing is read */
+	while (has_room(&e->admit)) {
 		r = line_next(&cl->lines, &line);
 		if (r == LINE_MORE)
 			return 1;
@@ -208,6 +204,7 @@ take_lines(struct client *cl)
 		else
 			bad_line(cl, line_reason(r));
 	}
+	return 0;
 }
 
 static void
@@ -222,34 +219,47 @@ at_eof(struct client *cl)
 		client_free(cl);
 }
 
+/* Read what is there: 1, or 0 when there is nothing now, or ever (CL may be
+ * gone then). */
+static int
+read_some(struct client *cl)
+{
+	size_t room;
+	char *p = line_space(&cl->lines, &room);
+	ssize_t n = read(cl->fd, p, room);
+
+	if (n > 0) {
+		line_added(&cl->lines, (size_t)n);
+		return 1;
+	}
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n == -1)
+		log_warn(
+		    "%s: %s: reading no further", cl->name, strerror(errno));
+	event_del(cl->readable);
+	at_eof(cl);
+	return 0;
+}
+
 static void
 on_readable(int fd, short what, void *arg)
 {
 	struct client *cl = arg;
-	size_t room;
-	char *p;
-	ssize_t n;
+	struct engine *e = cl->cs->s.e;
 
+	(void)fd;
 	(void)what;
-	p = line_space(&cl->lines, &room);
-	n = read(fd, p, room);
-	engine_kick(cl->cs->s.e);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		event_del(cl->readable);
-		at_eof(cl);
-		return;
-	}
-	line_added(&cl->lines, (size_t)n);
-	if (take_lines(cl) == 0)
+	if (read_some(cl) && take_lines(cl) == 0)
 		event_del(cl->readable); /* until refill */
+	engine_kick(e);
 }
 
 static struct client *
 client_new(struct commands *cs, int fd, const char *name)
 {
 	struct client *cl = xcalloc(1, sizeof(*cl));
+	struct stat st;
 
 	cl->cs = cs;
 	cl->fd = fd;
@@ -258,12 +268,10 @@ client_new(struct commands *cs, int fd, const char *name)
 	evutil_make_socket_nonblocking(fd);
 	cl->readable =
 	    event_new(cs->s.e->base, fd, EV_READ | EV_PERSIST, on_readable, cl);
-	/* A regular file is always readable, but epoll refuses it. */
-	if (event_add(cl->readable, NULL) == -1)
-		log_fatal(EXIT_PERMANENT,
-		    "%s: cannot wait for input: use a "
-		    "pipe",
-		    name);
+	cl->plain = fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) &&
+	    !S_ISSOCK(st.st_mode) && !isatty(fd);
+	if (!cl->plain)
+		event_add(cl->readable, NULL);
 	TAILQ_INSERT_TAIL(&cs->clients, cl, link);
 	return cl;
 }
@@ -329,9 +337,12 @@ commands_refill(struct source *s)
 	{
 		if (cl->eof || event_pending(cl->readable, EV_READ, NULL))
 			continue;
-		if (take_lines(cl) == 0)
-			return;
-		event_add(cl->readable, NULL);
+		do {
+			if (take_lines(cl) == 0)
+				return;
+		} while (cl->plain && read_some(cl));
+		if (!cl->plain)
+			event_add(cl->readable, NULL);
 	}
 }
 
@@ -341,7 +352,7 @@ commands_more(const struct source *s)
 	const struct commands *cs = (const struct commands *)s;
 	const struct client *cl = TAILQ_FIRST(&cs->clients);
 
-	return cs->listen_fd != -1 || !cl->eof || cl->has_waiting;
+	return cs->listen_fd != -1 || !cl->eof;
 }
 
 static void

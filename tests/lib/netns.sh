@@ -77,11 +77,12 @@ ns_exec() {
 	ip netns exec "$ns_name" "$@"
 }
 
-# The same in the background; its pid in NS_PID.
+# The same in the background; its pid in NS_PID.  Standard input is the
+# caller's: a shell would give /dev/null.
 ns_start() {
 	ns_name=$NS_PREFIX-$1
 	shift
-	ip netns exec "$ns_name" "$@" &
+	ip netns exec "$ns_name" "$@" <&0 &
 	NS_PID=$!
 	NS_PIDS="$NS_PIDS $NS_PID"
 }
