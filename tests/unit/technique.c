@@ -408,7 +408,8 @@ table(void **state)
 
 		row_is(t->name);
 		assert_true(t->help && t->opts && t->defaults && t->start &&
-		    t->probe && t->sent && t->reply && t->timeout && t->record);
+		    t->probe && t->sent && t->reply && t->timeout &&
+		    t->failed && t->record);
 		for (size_t k = 0; t->opts[k].letter != 0; k++) {
 			assert_non_null(t->opts[k].name);
 			assert_in_range(t->opts[k].offset, 0, t->conf_size - 1);

@@ -221,6 +221,29 @@ wait_between_probes(void **state)
 	}
 }
 
+/* The kernel will not have the probe: the trace ends with what it has. */
+static void
+probe_that_cannot_be_sent(void **state)
+{
+	const struct warts_trace *tr;
+	static struct sim s;
+	char text[50];
+
+	(void)state;
+	sim_open(&s, "", ADDR_IPV4, "1 2 D");
+	sim_step(&s);
+	sim_step(&s);
+	sim_build(&s);
+	s.t.m->tech->failed(&s.t, 90);
+	assert_int_equal(s.t.force, FORCE_DONE);
+	tr = sim_run(&s);
+	assert_int_equal(tr->stop_reason, WARTS_STOP_ERROR);
+	assert_int_equal(tr->stop_data, 90);
+	assert_string_equal(
+	    sim_show(tr->hops, tr->nhops, text, sizeof(text)), "1.0=1");
+	sim_close(&s);
+}
+
 /* --- probes ------------------------------------------------------------------------ */
 
 /* What a per-flow load balancer hashes is one for all probes of a trace, and
@@ -301,6 +324,7 @@ main(void)
 	    cmocka_unit_test(times_of_probes),
 	    cmocka_unit_test(last_ditch_probes),
 	    cmocka_unit_test(wait_between_probes),
+	    cmocka_unit_test(probe_that_cannot_be_sent),
 	    cmocka_unit_test(fields_by_method),
 	    cmocka_unit_test(payload_is_sent),
 	};

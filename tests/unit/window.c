@@ -224,6 +224,38 @@ blocks(void **state)
 	window_clear(&w);
 }
 
+/* Zeroed, aligned, apart, whatever the sizes, and the same memory after a
+ * reset. */
+static void
+scratch(void **state)
+{
+	enum { N = 400 };
+	uint64_t seed = 17;
+	uint8_t *p[N], *first = NULL;
+	size_t size[N];
+
+	(void)state;
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < N; i++) {
+			size[i] = i == 7 ? 300000 : next(&seed) % 3000;
+			p[i] = technique_scratch(size[i]);
+			assert_int_equal((uintptr_t)p[i] % 16, 0);
+			for (size_t k = 0; k < size[i]; k++)
+				assert_int_equal(p[i][k], 0);
+			memset(p[i], 1 + i % 250, size[i]);
+		}
+		for (int i = 0; i < N; i++) {
+			for (size_t k = 0; k < size[i]; k++)
+				assert_int_equal(p[i][k], 1 + i % 250);
+		}
+		if (round > 0)
+			assert_ptr_equal(p[0], first);
+		first = p[0];
+		window_scratch_reset();
+	}
+	window_scratch_reset();
+}
+
 /* --- one list at a time ------------------------------------------------------ */
 
 static unsigned int
@@ -319,6 +351,7 @@ main(void)
 	    cmocka_unit_test(a_task_is_new_each_time),
 	    cmocka_unit_test(states_do_not_overlap),
 	    cmocka_unit_test(blocks),
+	    cmocka_unit_test(scratch),
 	    cmocka_unit_test(ready_is_a_queue),
 	    cmocka_unit_test(later_call_replaces_the_former),
 	};
