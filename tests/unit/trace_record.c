@@ -3,70 +3,71 @@
  */
 #include "tests/unit/trace_sim.h"
 
+static const struct {
+	const char *options;
+	struct warts_trace want; /* of IPv4 */
+} traces[] = {
+    {"",
+	{.method = WARTS_TRACE_UDP_PARIS,
+	    .attempts = 2,
+	    .sport = 50000,
+	    .dport = 33435,
+	    .first_ttl = 1,
+	    .wait_s = 5,
+	    .loops = 1,
+	    .gap_limit = 5,
+	    .gap_action = 1}},
+    {"-P icmp-paris -T -Q -q 3 -f 2 -g 9 -G 2 -m 33 -l 7 -t 12 -w 4 "
+     "-W 5 -U 4294967295",
+	{.method = WARTS_TRACE_ICMP_PARIS,
+	    .flags = WARTS_TRACE_ALLATTEMPTS | WARTS_TRACE_IGNORETTLDST |
+		WARTS_TRACE_ICMPCSUM,
+	    .attempts = 3,
+	    .hop_limit = 33,
+	    .sport = 50000,
+	    .dport = 50000,
+	    .first_ttl = 2,
+	    .tos = 12,
+	    .wait_s = 4,
+	    .wait_probe_cs = 5,
+	    .loops = 7,
+	    .gap_limit = 9,
+	    .gap_action = 2,
+	    .user_id = 4294967295}},
+    {"-P udp -d 7",
+	{.method = WARTS_TRACE_UDP,
+	    .attempts = 2,
+	    .sport = 50000,
+	    .dport = 7,
+	    .first_ttl = 1,
+	    .wait_s = 5,
+	    .loops = 1,
+	    .gap_limit = 5,
+	    .gap_action = 1}},
+    {"-P icmp",
+	{.method = WARTS_TRACE_ICMP,
+	    .attempts = 2,
+	    .sport = 50000,
+	    .dport = 33435,
+	    .first_ttl = 1,
+	    .wait_s = 5,
+	    .loops = 1,
+	    .gap_limit = 5,
+	    .gap_action = 1}},
+};
+
 static void
 fields_of_the_trace(void **state)
 {
-	static const struct {
-		const char *options;
-		struct warts_trace want; /* of IPv4 */
-	} rows[] = {
-	    {"",
-		{.method = WARTS_TRACE_UDP_PARIS,
-		    .attempts = 2,
-		    .sport = 50000,
-		    .dport = 33435,
-		    .first_ttl = 1,
-		    .wait_s = 5,
-		    .loops = 1,
-		    .gap_limit = 5,
-		    .gap_action = 1}},
-	    {"-P icmp-paris -T -Q -q 3 -f 2 -g 9 -G 2 -m 33 -l 7 -t 12 -w 4 "
-	     "-W 5 -U 4294967295",
-		{.method = WARTS_TRACE_ICMP_PARIS,
-		    .flags = WARTS_TRACE_ALLATTEMPTS |
-			WARTS_TRACE_IGNORETTLDST | WARTS_TRACE_ICMPCSUM,
-		    .attempts = 3,
-		    .hop_limit = 33,
-		    .sport = 50000,
-		    .dport = 50000,
-		    .first_ttl = 2,
-		    .tos = 12,
-		    .wait_s = 4,
-		    .wait_probe_cs = 5,
-		    .loops = 7,
-		    .gap_limit = 9,
-		    .gap_action = 2,
-		    .user_id = 4294967295}},
-	    {"-P udp -d 7",
-		{.method = WARTS_TRACE_UDP,
-		    .attempts = 2,
-		    .sport = 50000,
-		    .dport = 7,
-		    .first_ttl = 1,
-		    .wait_s = 5,
-		    .loops = 1,
-		    .gap_limit = 5,
-		    .gap_action = 1}},
-	    {"-P icmp",
-		{.method = WARTS_TRACE_ICMP,
-		    .attempts = 2,
-		    .sport = 50000,
-		    .dport = 33435,
-		    .first_ttl = 1,
-		    .wait_s = 5,
-		    .loops = 1,
-		    .gap_limit = 5,
-		    .gap_action = 1}},
-	};
 	static struct sim s;
 
 	(void)state;
-	for (size_t i = 0; i < LEN(rows) * 2; i++) {
-		const struct warts_trace *w = &rows[i / 2].want, *tr;
+	for (size_t i = 0; i < LEN(traces) * 2; i++) {
+		const struct warts_trace *w = &traces[i / 2].want, *tr;
 		int family = i & 1 ? ADDR_IPV4 : ADDR_IPV6;
 
-		row_is(rows[i / 2].options);
-		sim_open(&s, rows[i / 2].options, family, "1 2 D");
+		row_is(traces[i / 2].options);
+		sim_open(&s, traces[i / 2].options, family, "1 2 D");
 		tr = sim_run(&s);
 		assert_int_equal(tr->list, 0);
 		assert_int_equal(tr->cycle, 0);
