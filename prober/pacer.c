@@ -56,6 +56,7 @@ pacer_credits(struct pacer *p, int64_t now_ns)
 
 	if (p->pps == 0)
 		return UINT32_MAX;
+	p->given = 0;
 	if (p->sent_ns != 0 && p->pps > PACER_SLOT_PPS &&
 	    now_ns - p->sent_ns < PACER_SLICE_NS)
 		return 0;
@@ -67,8 +68,9 @@ pacer_credits(struct pacer *p, int64_t now_ns)
 	p->acc = lesser(p->acc + earned, CREDIT + share(p, PACER_DEBT_NS));
 	p->peak = lesser(p->peak, CREDIT) + earned + earned / 16;
 	p->peak = lesser(p->peak, CREDIT + share(p, PACER_BURST_NS));
-	return (
-	    uint32_t)(lesser(lesser(p->acc, p->peak), turn_limit(p)) / CREDIT);
+	p->given =
+	    (uint32_t)(lesser(lesser(p->acc, p->peak), turn_limit(p)) / CREDIT);
+	return p->given;
 }
 
 void
@@ -85,7 +87,9 @@ pacer_spend(struct pacer *p, uint32_t n)
 void
 pacer_idle(struct pacer *p)
 {
-	p->acc = lesser(p->acc, CREDIT);
+	/* In a turn without a credit nobody looked for something to send. */
+	if (p->given > 0)
+		p->acc = lesser(p->acc, CREDIT);
 }
 
 int64_t

@@ -214,6 +214,7 @@ struct pacer {
 	int64_t last_ns; /* of the last accrual; 0: none yet */
 	int64_t sent_ns; /* of the last spending */
 	uint64_t acc, peak; /* credits × 1e9 */
+	uint32_t given; /* by the last pacer_credits() */
 };
 
 #define PACER_DEBT_NS (250 * NS_PER_MS)

@@ -18,7 +18,7 @@ struct turn {
 
 struct sim {
 	struct pacer p;
-	int64_t now_ns, late_ns; /* late by at most that */
+	int64_t t0_ns, now_ns, late_ns; /* late by at most that */
 	uint64_t sent, seed;
 	uint32_t pps;
 	struct turn recent[1024]; /* turns of the last 10 ms */
@@ -251,6 +251,32 @@ idle_time_earns_nothing(void **state)
 	}
 }
 
+/* Tasks are admitted for credits: in a turn that comes too early for one there
+ * is none that is ready, and this must not count as idle. */
+static void
+early_turns_are_not_idle(void **state)
+{
+	struct sim s;
+	uint32_t n;
+
+	(void)state;
+	sim_init(&s, 10000, 0);
+	run_until(&s, NS_PER_SEC);
+	s.sent = 0;
+	s.t0_ns = s.now_ns;
+	s.now_ns += 200 * NS_PER_MS;
+	while (s.now_ns < s.t0_ns + 6 * NS_PER_SEC) {
+		s.now_ns += 11 * NS_PER_US;
+		n = pacer_credits(&s.p, s.now_ns);
+		if (n == 0)
+			pacer_idle(&s.p);
+		pacer_spend(&s.p, n);
+		s.sent += n;
+	}
+	/* At the start up to a slice's share, 18, was due already. */
+	assert_in_range(s.sent, 59950, 60020);
+}
+
 /* What may be sent but is not, because sockets are full, is not lost. */
 static void
 unspent_credits_stay(void **state)
@@ -315,6 +341,7 @@ main(void)
 	    cmocka_unit_test(turns_by_other_reasons),
 	    cmocka_unit_test(stalls),
 	    cmocka_unit_test(idle_time_earns_nothing),
+	    cmocka_unit_test(early_turns_are_not_idle),
 	    cmocka_unit_test(unspent_credits_stay),
 	    cmocka_unit_test(no_limit),
 	    cmocka_unit_test(wakeups),
