@@ -63,7 +63,8 @@ struct segment_config {
  * Open the spool (made if absent), take its lock, recover a torn N.open left
  * by a killed predecessor (cut at the last good mark, sealed), open the next
  * segment.  NOW is monotonic.  Returns NULL with errno and a reason in *WHY
- * (EWOULDBLOCK: another Prober has it).
+ * (EWOULDBLOCK: another Prober has it).  From here on the process may get
+ * SIGUSR1 (segment_rotate is wanted), so its handler must be there before.
  */
 struct segment_writer *segment_open(
     const struct segment_config *cfg, int64_t now_ns, const char **why);

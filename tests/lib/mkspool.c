@@ -165,6 +165,8 @@ put_some_time(struct segment_writer *w, int cycle, uint32_t i)
 {
 	while (put(w, cycle, i) == -1) {
 		nap(20000);
+		if (rotate_now)
+			rotate(w);
 		segment_tick(w, clock_mono_ns());
 		if (stop_now)
 			return -1;

@@ -1,0 +1,80 @@
+# custody.sh: a monitor's spool, a data server and a central host in one
+# temporary directory, for the tests of the way between them.  Source it.
+#
+#	$T/spool	the monitor's; $T/sock its data server
+#	$T/centre	the central host's
+#
+# Ends what it started and removes $T whatever happens.
+
+HELPER=$BIN/../helper
+[ -d /dev/shm ] && [ -w /dev/shm ] && export TMPDIR=/dev/shm
+T=$(mktemp -d)
+pids=
+
+cleanup() {
+	status=$?
+	for p in $pids; do
+		kill -9 "$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
+	for m in $(grep -o " $T/[^ ]*" /proc/mounts); do
+		umount "$m"
+	done
+	rm -rf "$T"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+fail() {
+	echo "FAIL: $*" >&2
+	[ -f "$T/server.log" ] && sed 's/^/server: /' "$T/server.log" | tail -5 >&2
+	[ -f "$T/client.log" ] && sed 's/^/client: /' "$T/client.log" | tail -5 >&2
+	exit 1
+}
+
+# until_true SECONDS COMMAND...: poll it.
+until_true() {
+	tries=$(($1 * 50))
+	shift
+	while ! "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+# start_server [ARGS...]: sets $server and waits until it answers.
+start_server() {
+	"$BIN/dataserver" -d "$T/spool" -l "$T/sock" "$@" 2>>"$T/server.log" &
+	server=$!
+	pids="$pids $server"
+	until_true 10 listening || fail "data server does not listen"
+}
+
+listening() {
+	python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])' "$T/sock" 2>/dev/null
+}
+
+stop() {
+	kill "${2:--TERM}" "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	return 0
+}
+
+# One pass of the client and the sorter.
+pass() {
+	timeout 60 "$BIN/datacli" -1 -d "$T/centre" "$T/conf" 2>>"$T/client.log"
+}
+
+books() {
+	"$SRC/tests/lib/books" "$T/centre" mon "$@" || fail "the books are wrong"
+}
+
+cat >"$T/conf" <<CONF
+monitor mon $T/sock
+sorter $BIN/datasort
+CONF
