@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/xmalloc.h"
 #include "prober/net/packet_parse.h"
+#include "prober/output.h"
 #include "prober/source/source.h"
 
 #define RX_BUDGET 8192 /* packets per turn */

@@ -7,7 +7,7 @@
 
 #include "common/prog.h"
 #include "common/scan.h"
-#include "prober/prober.h"
+#include "prober/options.h"
 
 #define PPS_DEFAULT 20
 #define PPS_MAX 10000000

@@ -1,11 +1,44 @@
 /*
- * output: what a kind of output supplies (output.c chooses, output_spool.c and
- * output_file.c are the kinds).
+ * output: records to the spool, a file, or text.
+ *
+ * output.c chooses; output_spool.c and output_file.c are the kinds.
  */
 #ifndef PROBER_OUTPUT_H
 #define PROBER_OUTPUT_H
 
 #include "prober/prober.h"
+
+struct output_config {
+	const char *spool; /* directory, or NULL: write to PATH */
+	const char *path; /* "-": standard output */
+	const char *format; /* text, warts, json; NULL: by suffix */
+	const char *monitor; /* -M, or NULL */
+};
+
+struct output_cycle {
+	uint32_t list, cycle;
+	const char *name, *descr; /* descr may be NULL */
+	uint32_t start; /* Unix time */
+	int resumed;
+};
+
+/* Dies with a message when it cannot be opened. */
+struct output *output_open(const struct output_config *cfg, int64_t now_ns);
+/* A handle for the cycle; writes its list and start. */
+int output_cycle_begin(struct output *o, const struct output_cycle *c);
+void output_cycle_end(struct output *o, int handle, uint32_t stop);
+/* 0, or -1: no room now, keep the record and try after the next tick. */
+int output_record(struct output *o, int handle, struct technique_record *rec);
+/* At least once a second.  Non-zero: no room, admit nothing. */
+int output_tick(struct output *o, int64_t now_ns);
+/* Seal the segment, or swap nothing.  0, or -1 + errno. */
+int output_rotate(struct output *o, int64_t now_ns);
+/* The present account of LC, for the next mark in the spool. */
+void output_account(struct output *o, const struct listcycle *lc);
+/* 0, or -1 if something could not be written. */
+int output_close(struct output *o, int64_t now_ns);
+
+/* --- what a kind supplies ---------------------------------------------------- */
 
 struct output_ops {
 	int (*cycle_begin)(struct output *o, const struct output_cycle *c);

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/prefixset.h"
 #include "common/prog.h"
+#include "prober/options.h"
 #include "prober/source/source.h"
 
 #define QUEUE_COMMANDS 65536

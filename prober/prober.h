@@ -1,5 +1,6 @@
 /*
- * prober: the map of the program, a section per file.
+ * prober: the map of the program, a section per file.  The other maps:
+ * output.h, options.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -27,6 +28,7 @@ struct event_base;
 struct event;
 struct prefixset;
 struct listcycle;
+struct output;
 struct source;
 struct engine;
 
@@ -234,40 +236,6 @@ void pacer_idle(struct pacer *p);
 /* When the next packets may go. */
 int64_t pacer_due(const struct pacer *p, int64_t now_ns);
 
-/* --- output.c: records to the spool, a file, or text ----------------------------- */
-
-struct output;
-
-struct output_config {
-	const char *spool; /* directory, or NULL: write to PATH */
-	const char *path; /* "-": standard output */
-	const char *format; /* text, warts, json; NULL: by suffix */
-	const char *monitor; /* -M, or NULL */
-};
-
-struct output_cycle {
-	uint32_t list, cycle;
-	const char *name, *descr; /* descr may be NULL */
-	uint32_t start; /* Unix time */
-	int resumed;
-};
-
-/* Dies with a message when it cannot be opened. */
-struct output *output_open(const struct output_config *cfg, int64_t now_ns);
-/* A handle for the cycle; writes its list and start. */
-int output_cycle_begin(struct output *o, const struct output_cycle *c);
-void output_cycle_end(struct output *o, int handle, uint32_t stop);
-/* 0, or -1: no room now, keep the record and try after the next tick. */
-int output_record(struct output *o, int handle, struct technique_record *rec);
-/* At least once a second.  Non-zero: no room, admit nothing. */
-int output_tick(struct output *o, int64_t now_ns);
-/* Seal the segment, or swap nothing.  0, or -1 + errno. */
-int output_rotate(struct output *o, int64_t now_ns);
-/* The present account of LC, for the next mark in the spool. */
-void output_account(struct output *o, const struct listcycle *lc);
-/* 0, or -1 if something could not be written. */
-int output_close(struct output *o, int64_t now_ns);
-
 /* --- admit.c: from commands to tasks ------------------------------------------------ */
 
 struct admit {
@@ -358,24 +326,5 @@ void engine_kick(struct engine *e);
 /* 1: nothing more from the queue, finish active and held.  2: drop all. */
 void engine_stop(struct engine *e, int how);
 void engine_clear(struct engine *e);
-
-/* --- options.c: the command line ---------------------------------------------------------- */
-
-struct options {
-	const char *command; /* -c */
-	uint32_t pps, window, list, cycle;
-	int64_t hold_ns;
-	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
-	struct output_config out;
-	const char *dnp;
-	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
-	int daemon, raw, verbose;
-};
-
-/* Say what is wrong and how to use it; exit 255. */
-_Noreturn void options_refuse(const char *why);
-
-/* Parse; usage errors end the program (255).  The index of the first operand. */
-int options_parse(struct options *o, int argc, char **argv);
 
 #endif

@@ -70,8 +70,11 @@ struct show_types {
 	uint64_t other;
 };
 
+/* Count one record of TYPE. */
 void show_types_add(struct show_types *t, uint16_t type);
+/* How many were counted in all. */
 uint64_t show_types_sum(const struct show_types *t);
+/* Append "2 list, 1 of type 0x7fff" to OUT. */
 void show_types_print(const struct show_types *t, struct wbuf *out);
 
 /* --- text.c --------------------------------------------------------------- */

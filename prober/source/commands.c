@@ -23,6 +23,7 @@
 #include "common/line.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
+#include "prober/output.h"
 #include "prober/source/source.h"
 
 #define BUF_BYTES (256 * 1024)

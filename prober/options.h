@@ -1,0 +1,26 @@
+/*
+ * options: the command line, as the rest of the program sees it.
+ */
+#ifndef PROBER_OPTIONS_H
+#define PROBER_OPTIONS_H
+
+#include "prober/output.h"
+
+struct options {
+	const char *command; /* -c */
+	uint32_t pps, window, list, cycle;
+	int64_t hold_ns;
+	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
+	struct output_config out;
+	const char *dnp;
+	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
+	int daemon, raw, verbose;
+};
+
+/* Say what is wrong and how to use it; exit 255. */
+_Noreturn void options_refuse(const char *why);
+
+/* Parse; usage errors end the program (255).  The index of the first operand. */
+int options_parse(struct options *o, int argc, char **argv);
+
+#endif
