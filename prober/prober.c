@@ -265,8 +265,9 @@ main(int argc, char **argv)
 		    EXIT_TEMPORARY, "%s: %s", p.opt.pidfile, strerror(errno));
 	become_user(p.opt.user);
 	open_source(&p, argv + first, argc - first);
-	open_output(&p);
+	/* Who holds a spool may be asked to seal it at once. */
 	catch_signals(&p);
+	open_output(&p);
 	engine_start(&p.e);
 	if (p.opt.daemon)
 		prog_ready();
