@@ -13,6 +13,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/xmalloc.h"
@@ -28,6 +30,8 @@
 /* A turn nearer than this fetches the replies; else the ring wakes us. */
 #define RX_WATCH_NS (2 * NS_PER_MS)
 #define TX_RETRY_NS NS_PER_MS
+#define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
+#define NAPS_MAX 8 /* in a row */
 
 /* --- receive ---------------------------------------------------------------- */
 
@@ -345,20 +349,6 @@ watch_rx(struct engine *e, int on)
 	e->rx_watched = on;
 }
 
-static void
-schedule(struct engine *e)
-{
-	int64_t wait_ns = next_turn(e) - clock_mono_ns();
-	struct timeval tv = {0, 0};
-
-	watch_rx(e, wait_ns > RX_WATCH_NS);
-	if (wait_ns > 0) {
-		tv.tv_sec = wait_ns / NS_PER_SEC;
-		tv.tv_usec = wait_ns % NS_PER_SEC / NS_PER_US;
-	}
-	event_add(e->timer, &tv);
-}
-
 static int
 is_over(const struct engine *e)
 {
@@ -370,6 +360,7 @@ is_over(const struct engine *e)
 	    (e->admit.queue.count == 0 && !e->source->ops->more(e->source));
 }
 
+/* All that is due now. */
 static void
 turn(struct engine *e)
 {
@@ -389,20 +380,59 @@ turn(struct engine *e)
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
-	if (is_over(e)) {
-		end_cycles(e);
-		event_base_loopbreak(e->base);
-		return;
+}
+
+/* Set the timer for DUE; the loop waits for it and for everything else. */
+static void
+schedule(struct engine *e, int64_t due_ns)
+{
+	int64_t wait_ns = due_ns - clock_mono_ns();
+	struct timeval tv = {0, 0};
+
+	watch_rx(e, wait_ns > RX_WATCH_NS);
+	if (wait_ns > 0) {
+		tv.tv_sec = wait_ns / NS_PER_SEC;
+		/* Rounded up: not to wake before there is a credit. */
+		tv.tv_usec = (wait_ns % NS_PER_SEC + NS_PER_US - 1) / NS_PER_US;
 	}
-	schedule(e);
+	event_add(e->timer, &tv);
+}
+
+/*
+ * Sleep until DUE right here, if that is near.  This is the cheapest way to
+ * wait: no timer is set, no set of descriptors is looked at.  NAPS_MAX in a row,
+ * then the loop sees to commands and signals.  0: not slept.
+ */
+static int
+nap(struct engine *e, int64_t due_ns)
+{
+	struct timespec ts = {due_ns / NS_PER_SEC, due_ns % NS_PER_SEC};
+
+	if (due_ns - e->now_ns > NAP_MAX_NS || ++e->naps > NAPS_MAX) {
+		e->naps = 0;
+		return 0;
+	}
+	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == 0;
 }
 
 static void
 on_event(int fd, short what, void *arg)
 {
+	struct engine *e = arg;
+	int64_t due_ns;
+
 	(void)fd;
 	(void)what;
-	turn(arg);
+	do {
+		turn(e);
+		if (is_over(e)) {
+			end_cycles(e);
+			event_base_loopbreak(e->base);
+			return;
+		}
+		due_ns = next_turn(e);
+	} while (nap(e, due_ns));
+	schedule(e, due_ns);
 }
 
 static void
@@ -421,6 +451,8 @@ engine_start(struct engine *e)
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->tick_ns = e->now_ns + TICK_NS;
 	e->stats.start_ns = e->now_ns;
+	/* Naps end when asked, not up to 50 us later. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
 	e->timer = event_new(e->base, -1, 0, on_event, e);
 	e->rx_event =

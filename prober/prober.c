@@ -85,6 +85,8 @@ open_network(struct prober *p)
 {
 	struct engine *e = &p->e;
 	uint16_t port = technique_default_port();
+	struct rx_config rx = {
+	    .pps = p->opt.pps, .port = port, .raw = p->opt.raw};
 	const char *why;
 
 	e->link = link_open(&why);
@@ -94,7 +96,7 @@ open_network(struct prober *p)
 	if (e->tx == NULL)
 		log_fatal(EXIT_PERMANENT, "%s: %s (root is needed)", why,
 		    strerror(errno));
-	e->rx = rx_open(p->opt.raw, port, &why);
+	e->rx = rx_open(&rx, &why);
 	if (e->rx == NULL)
 		log_fatal(EXIT_PERMANENT, "%s: %s (root is needed)", why,
 		    strerror(errno));

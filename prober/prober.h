@@ -313,6 +313,7 @@ struct engine {
 	int64_t now_ns, tick_ns;
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
+	int naps; /* since the loop saw to other things */
 	int stopping; /* engine_stop() */
 	struct source *source; /* where commands come from */
 	const char *status; /* file for the books, or NULL */

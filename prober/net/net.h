@@ -3,7 +3,7 @@
  *
  *	link.c	route and neighbour of an address, by netlink
  *	tx.c	frames out: AF_PACKET, or raw sockets where there is no link
- *	rx.c	packets in: a TPACKET_V3 ring, or raw sockets
+ *	rx.c	packets in: a ring shared with the kernel, or raw sockets
  *	sock.c	sockets that hold our port
  */
 #ifndef PROBER_NET_H
@@ -67,9 +67,14 @@ struct rx;
 /* PKT: LEN bytes from the IP header on; RX_NS wall clock of arrival. */
 typedef void (*rx_cb)(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns);
 
-/* RAW non-zero: by raw sockets.  PORT: UDP to it is let through.  NULL and a
- * reason. */
-struct rx *rx_open(int raw, uint16_t port, const char **why);
+struct rx_config {
+	uint32_t pps; /* probes per second to expect replies to; 0: no limit */
+	uint16_t port; /* UDP to it is let through */
+	int raw; /* by raw sockets */
+};
+
+/* NULL and a static reason. */
+struct rx *rx_open(const struct rx_config *cfg, const char **why);
 void rx_close(struct rx *rx);
 /* A descriptor that is readable when there is something to poll for. */
 int rx_fd(const struct rx *rx);

@@ -1,16 +1,24 @@
 /*
- * rx: packets in.  Two back-ends with one contract (rx_ops.h): a ring shared
- * with the kernel, and raw ICMP sockets where there is no AF_PACKET.
+ * rx: packets in.  Three back-ends with one contract (rx_ops.h): a ring with a
+ * slot per packet, for a quick reaction at low rates; a ring of blocks, for
+ * high rates; and raw ICMP sockets where there is no AF_PACKET.
  */
 #include <stdlib.h>
 
 #include "prober/net/rx_ops.h"
 
-struct rx *
-rx_open(int raw, uint16_t port, const char **why)
-{
-	struct rx *rx = raw ? NULL : rx_ring_open(port);
+/* Above this rate a reply may wait for its block. */
+#define BLOCKS_PPS 5000
 
+struct rx *
+rx_open(const struct rx_config *cfg, const char **why)
+{
+	struct rx *rx = NULL;
+
+	if (!cfg->raw && (cfg->pps == 0 || cfg->pps > BLOCKS_PPS))
+		rx = rx_ring_open(cfg->port, cfg->pps);
+	else if (!cfg->raw)
+		rx = rx_frames_open(cfg->port);
 	if (rx == NULL)
 		rx = rx_raw_open();
 	if (rx == NULL)

@@ -19,7 +19,18 @@ struct rx {
 };
 
 /* Each returns NULL with errno when the system has no such thing. */
-struct rx *rx_ring_open(uint16_t port);
+struct rx *rx_ring_open(uint16_t port, uint32_t pps);
+struct rx *rx_frames_open(uint16_t port);
 struct rx *rx_raw_open(void);
+
+/* --- rx_packet.c, for the rings ---------------------------------------------- */
+
+/* A packet socket for ring VERSION that hears nothing yet and will only see
+ * replies, UDP ones to PORT.  -1 with errno. */
+int rx_packet_open(uint16_t port, int version);
+/* Hear all interfaces from now on.  0, or -1 with errno. */
+int rx_packet_listen(int fd);
+/* Packets lost for want of room since the last call. */
+uint64_t rx_packet_drops(int fd);
 
 #endif
