@@ -1,7 +1,6 @@
 #include "listgen/gen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,14 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/atomicfile.h"
 #include "common/clock.h"
 #include "common/cmd.h"
-#include "common/conf.h"
 #include "common/line.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
+#include "listgen/position.h"
 
 #define GEN_OUT_SIZE 65536
 #define GEN_SAVE_NS NS_PER_SEC
@@ -32,17 +30,13 @@ struct gen {
 	const struct gen_config *cfg;
 	const struct gen_source *src;
 	void *arg;
-	uint32_t cycle; /* the last one begun, 0 none */
+	struct position pos;
 	uint64_t number; /* of the target emitted last */
 	uint64_t flushed; /* ... of the last one stdout took */
 	uint64_t acked; /* ... of the last one that was acked */
-	int open; /* the cycle is not complete */
 	int acks; /* acks tell what is accepted, not stdout */
 	enum gen_want want;
 	int code; /* to exit with: a signal is not the end of the work */
-	char file[GEN_PATH_MAX + 1]; /* command line when the state was kept */
-	char update[GEN_PATH_MAX + 1]; /* "", or in its place */
-	char identity[GEN_IDENTITY_MAX];
 	char tail[32]; /* " LIST CYCLE\n" */
 	size_t tail_len;
 	char out[GEN_OUT_SIZE];
@@ -50,8 +44,6 @@ struct gen {
 	int in_fd; /* -1: no commands will come */
 	int signal_fd; /* -1: signals end the program as always */
 	struct line_buf in;
-	int64_t saved_ns; /* when the state was written last */
-	int dirty; /* the position moved since */
 };
 
 /* --- the position --------------------------------------------------------- */
@@ -62,98 +54,10 @@ accepted(const struct gen *g)
 	return g->acks ? g->acked : g->flushed;
 }
 
-static const char *
-set_number(void *ctx, char **words, int nwords, int line)
-{
-	struct gen *g = ctx;
-	uint64_t v;
-
-	(void)nwords;
-	(void)line;
-	if (scan_u64(words[1], 0, UINT64_MAX, &v) == -1)
-		return "not a number";
-	if (strcmp(words[0], "cycle") == 0) {
-		if (v > UINT32_MAX)
-			return "not a cycle";
-		g->cycle = (uint32_t)v;
-	} else if (strcmp(words[0], "accepted") == 0) {
-		g->acked = v;
-	} else {
-		g->open = v != 0;
-	}
-	return NULL;
-}
-
-static const char *
-set_text(void *ctx, char **words, int nwords, int line)
-{
-	struct gen *g = ctx;
-	char *to = g->identity;
-	size_t size = sizeof(g->identity);
-
-	(void)nwords;
-	(void)line;
-	if (strcmp(words[0], "file") == 0) {
-		to = g->file;
-		size = sizeof(g->file);
-	} else if (strcmp(words[0], "update") == 0) {
-		to = g->update;
-		size = sizeof(g->update);
-	}
-	if (strlen(words[1]) >= size)
-		return "text too long";
-	strcpy(to, words[1]);
-	return NULL;
-}
-
-static const struct conf_key state_keys[] = {
-    {"cycle", 1, 1, 1, set_number, "cycle NUMBER"},
-    {"accepted", 1, 1, 1, set_number, "accepted NUMBER"},
-    {"open", 1, 1, 1, set_number, "open 0|1"},
-    {"file", 1, 1, 1, set_text, "file PATH"},
-    {"update", 1, 1, 1, set_text, "update PATH"},
-    {"identity", 1, 1, 1, set_text, "identity TEXT"},
-    {0},
-};
-
 static void
-load_state(struct gen *g)
+save(struct gen *g, int64_t now_ns)
 {
-	const char *path = g->cfg->state;
-
-	if (path == NULL || (access(path, F_OK) == -1 && errno == ENOENT))
-		return;
-	if (conf_load(path, state_keys, g, conf_log_error, NULL) != 0) {
-		log_warn("%s: state not usable: beginning a new cycle", path);
-		g->cycle = 0;
-		g->acked = 0;
-		g->open = 0;
-		g->update[0] = g->identity[0] = '\0';
-	}
-	/* Another file on the command line is newer than any update. */
-	if (strcmp(g->file, g->cfg->file) != 0)
-		g->update[0] = '\0';
-	g->number = g->flushed = g->acked;
-}
-
-static void
-save_state(struct gen *g, int64_t now_ns)
-{
-	char *text;
-
-	g->saved_ns = now_ns;
-	g->dirty = 0;
-	if (g->cfg->state == NULL)
-		return;
-	text = xasprintf("cycle %u\naccepted %llu\nopen %d\nfile \"%s\"\n"
-			 "update \"%s\"\nidentity \"%s\"\n",
-	    g->cycle, (unsigned long long)accepted(g), g->open, g->cfg->file,
-	    g->update, g->identity);
-	if (atomicfile_write(
-		AT_FDCWD, g->cfg->state, text, strlen(text), 0644) == -1)
-		log_warn("%s: cannot keep the position: %s", g->cfg->state,
-		    strerror(errno));
-	free(text);
+	position_save(&g->pos, accepted(g), now_ns);
 }
 
 /* --- commands ------------------------------------------------------------- */
@@ -170,7 +74,7 @@ do_ack(struct gen *g, const char *arg)
 	g->acks = 1;
 	if (n > g->acked) {
 		g->acked = n;
-		g->dirty = 1;
+		g->pos.dirty = 1;
 	}
 	return NULL;
 }
@@ -178,15 +82,7 @@ do_ack(struct gen *g, const char *arg)
 static const char *
 do_update(struct gen *g, const char *arg)
 {
-	if (*arg == '\0')
-		return "update takes a file";
-	if (strlen(arg) > GEN_PATH_MAX || strchr(arg, '"') != NULL)
-		return "file name too long or with a quote in it";
-	if (access(arg, R_OK) == -1)
-		return "update names a file that cannot be read";
-	strcpy(g->update, arg);
-	g->dirty = 1;
-	return NULL;
+	return position_update(&g->pos, arg);
 }
 
 static const char *
@@ -266,8 +162,9 @@ poll_ms(const struct gen *g, int64_t now_ns, int64_t wake_ns)
 {
 	int64_t due_ns = wake_ns;
 
-	if (g->dirty && (due_ns == 0 || g->saved_ns + GEN_SAVE_NS < due_ns))
-		due_ns = g->saved_ns + GEN_SAVE_NS;
+	if (g->pos.dirty &&
+	    (due_ns == 0 || g->pos.saved_ns + GEN_SAVE_NS < due_ns))
+		due_ns = g->pos.saved_ns + GEN_SAVE_NS;
 	if (due_ns == 0)
 		return -1;
 	if (due_ns <= now_ns)
@@ -290,8 +187,8 @@ wait_any(struct gen *g, int out, int64_t wake_ns)
 	};
 	int64_t now_ns = clock_mono_ns();
 
-	if (g->dirty && now_ns - g->saved_ns >= GEN_SAVE_NS)
-		save_state(g, now_ns);
+	if (g->pos.dirty && now_ns - g->pos.saved_ns >= GEN_SAVE_NS)
+		save(g, now_ns);
 	if (poll(fds, 3, poll_ms(g, now_ns, wake_ns)) == -1)
 		return 0;
 	if (fds[1].revents != 0)
@@ -341,7 +238,7 @@ flush(struct gen *g)
 		    chunk(g->out + done, g->out_len - done));
 		if (n >= 0) {
 			g->flushed += count_ip(g->out + done, (size_t)n);
-			g->dirty |= !g->acks;
+			g->pos.dirty |= !g->acks;
 			done += (size_t)n;
 		} else if (errno != EAGAIN && errno != EINTR) {
 			if (errno != EPIPE)
@@ -374,7 +271,8 @@ put_ip(struct gen *g, const char *text, size_t len)
 static void
 put_cmd(struct gen *g, enum cmd_verb verb)
 {
-	struct cmd c = {.verb = verb, .list = g->cfg->list, .cycle = g->cycle};
+	struct cmd c = {
+	    .verb = verb, .list = g->cfg->list, .cycle = g->pos.cycle};
 	char line[LINE_MAX_COMMAND + 1];
 	int n;
 
@@ -397,8 +295,9 @@ next_cycle(struct gen *g)
 {
 	int64_t due_ns, wait_ns;
 
-	while (g->cycle != 0 && g->want == GEN_GO) {
-		due_ns = (int64_t)g->cycle * NS_PER_SEC + g->cfg->interval_ns;
+	while (g->pos.cycle != 0 && g->want == GEN_GO) {
+		due_ns =
+		    (int64_t)g->pos.cycle * NS_PER_SEC + g->cfg->interval_ns;
 		wait_ns = due_ns - clock_wall_ns();
 		if (wait_ns <= 0 ||
 		    wait_ns > g->cfg->interval_ns + GEN_CLOCK_SLACK_NS)
@@ -408,7 +307,7 @@ next_cycle(struct gen *g)
 	if (g->want == GEN_NEW_CYCLE)
 		g->want = GEN_GO;
 	due_ns = clock_wall_ns() / NS_PER_SEC;
-	return due_ns > g->cycle ? (uint32_t)due_ns : g->cycle + 1;
+	return due_ns > g->pos.cycle ? (uint32_t)due_ns : g->pos.cycle + 1;
 }
 
 /* Go behind the targets that were accepted before a restart. */
@@ -418,10 +317,10 @@ skip_accepted(struct gen *g, const char *was)
 	const char *text;
 	uint64_t n = 0;
 
-	if (strcmp(was, g->identity) != 0)
+	if (strcmp(was, g->pos.identity) != 0)
 		log_warn("the list or what it leaves out has changed within "
 			 "cycle %u: going on behind number %llu of the new one",
-		    g->cycle, (unsigned long long)g->number);
+		    g->pos.cycle, (unsigned long long)g->number);
 	while (n < g->number && g->src->next(g->arg, &text) != 0)
 		n++;
 	if (n < g->number)
@@ -435,25 +334,24 @@ static int
 open_cycle(struct gen *g)
 {
 	char was[GEN_IDENTITY_MAX];
-	int more = g->open;
+	int more = g->pos.open;
 
 	if (!more)
-		g->cycle = next_cycle(g);
+		g->pos.cycle = next_cycle(g);
 	if (g->want == GEN_STOP)
 		return 0;
-	strcpy(was, g->identity);
-	if (g->src->rewind(g->arg,
-		g->update[0] != '\0' ? g->update : g->cfg->file,
-		g->identity) == -1)
+	strcpy(was, g->pos.identity);
+	if (g->src->rewind(g->arg, position_file(&g->pos), g->pos.identity) ==
+	    -1)
 		return -1;
 	if (more)
 		skip_accepted(g, was);
 	else
 		g->number = g->flushed = g->acked = 0;
-	g->open = 1;
-	save_state(g, clock_mono_ns());
+	g->pos.open = 1;
+	save(g, clock_mono_ns());
 	g->tail_len = (size_t)snprintf(
-	    g->tail, sizeof(g->tail), " %u %u\n", g->cfg->list, g->cycle);
+	    g->tail, sizeof(g->tail), " %u %u\n", g->cfg->list, g->pos.cycle);
 	put_cmd(g, CMD_BEGIN);
 	return 0;
 }
@@ -470,8 +368,8 @@ close_cycle(struct gen *g)
 		wait_any(g, 0, 0);
 	if (g->want == GEN_STOP || accepted(g) < g->number)
 		return;
-	g->open = 0;
-	save_state(g, clock_mono_ns());
+	g->pos.open = 0;
+	save(g, clock_mono_ns());
 }
 
 static int
@@ -492,7 +390,7 @@ run_cycles(struct gen *g)
 			close_cycle(g);
 		again |= g->want == GEN_NEW_CYCLE;
 		/* Without the last acks the cycle is not ours to end. */
-	} while (again && g->want != GEN_STOP && !g->open);
+	} while (again && g->want != GEN_STOP && !g->pos.open);
 	return g->code;
 }
 
@@ -571,22 +469,6 @@ check_config(const struct gen_config *cfg)
 	return cmd_parse(line, &c);
 }
 
-/* The state file names the list, in words of printable ASCII. */
-static const char *
-check_state(const struct gen_config *cfg)
-{
-	if (cfg->state == NULL)
-		return NULL;
-	if (strlen(cfg->file) > GEN_PATH_MAX)
-		return "the list's path is too long for a state file";
-	for (const char *s = cfg->file; *s != '\0'; s++) {
-		if (*s < ' ' || *s > '~' || *s == '"')
-			return "the list's path has a byte that a state file "
-			       "cannot hold";
-	}
-	return NULL;
-}
-
 int
 gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg)
 {
@@ -594,8 +476,8 @@ gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg)
 	const char *why = check_config(cfg);
 	int code;
 
-	if (why == NULL)
-		why = check_state(cfg);
+	if (why == NULL && cfg->state != NULL)
+		why = position_check(cfg->file);
 	if (why != NULL)
 		log_fatal(EXIT_PERMANENT, "%s", why);
 	signal(SIGPIPE, SIG_IGN);
@@ -606,10 +488,11 @@ gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg)
 	g->signal_fd = cfg->state != NULL ? catch_signals() : -1;
 	g->acks = cfg->managed && g->in_fd != -1;
 	line_init(&g->in, LINE_MAX_COMMAND, 4 * LINE_MAX_COMMAND);
-	load_state(g);
+	position_load(&g->pos, cfg->state, cfg->file);
+	g->number = g->flushed = g->acked = g->pos.accepted;
 	code = run_cycles(g);
-	if (g->dirty)
-		save_state(g, clock_mono_ns());
+	if (g->pos.dirty)
+		save(g, clock_mono_ns());
 	line_clear(&g->in);
 	free(g);
 	return code;

@@ -11,22 +11,13 @@
  *
  * The position is the number of targets of the cycle that were accepted: by
  * the acks when somebody acks, else by what standard output took.  It is
- * stored at most once a second and at the end; a restart with it continues
+ * stored (position.h) at most once a second and at the end; a restart continues
  * the same cycle with from=accepted+1.
  *
  * Invariants.  A write is whole lines and waits for room first, so that a
  * generator never blocks where a command could not reach it, and never leaves
  * a cut line behind.  A cycle begins only when all of the one before it is
  * accepted: an ack does not say of which cycle it speaks.
- *
- * The state file, replaced as a whole:
- *
- *	cycle 1700000000	begun last
- *	accepted 1234		its targets 1..1234 need not be sent again
- *	open 1			0: the cycle is complete
- *	file "lists/a.txt"	as given on the command line
- *	update "lists/b.txt"	in its place since an update command
- *	identity "..."		of what the numbers were counted in
  */
 #ifndef LISTGEN_GEN_H
 #define LISTGEN_GEN_H
@@ -35,7 +26,6 @@
 #include <stdint.h>
 
 #define GEN_IDENTITY_MAX 512 /* with its NUL */
-#define GEN_PATH_MAX 900 /* of an update: a command line holds it */
 
 struct gen_source {
 	/*
