@@ -365,19 +365,29 @@ segment_account(struct segment_writer *w, const struct segment_account *a)
 	w->accounts_changed = 1;
 }
 
-/* A batch is full: write it, sync and seal if that is due. */
+/* By time or by size.  Also of small batches: a writer with frequent ticks
+ * never sees a full one. */
+static int
+sync_due(const struct segment_writer *w)
+{
+	return w->now_ns - w->synced_ns >= w->cfg.sync_ns ||
+	    w->file.written.len - w->file.synced.len >= w->cfg.sync_bytes;
+}
+
+static int
+seal_due(const struct segment_writer *w)
+{
+	return w->now_ns - w->opened_ns >= w->cfg.max_age_ns ||
+	    w->file.written.len >= w->cfg.max_bytes;
+}
+
+/* Write what is in memory; sync and seal if that is due. */
 static void
 batch_out(struct segment_writer *w)
 {
-	const struct segment_file *f = &w->file;
-
-	if (flush(w) == -1 ||
-	    (f->written.len - f->synced.len >= w->cfg.sync_bytes &&
-		sync_file(w) == -1)) {
+	if (flush(w) == -1 || (sync_due(w) && sync_file(w) == -1))
 		react(w);
-		return;
-	}
-	if (f->written.len >= w->cfg.max_bytes)
+	if (w->file.fd != -1 && seal_due(w))
 		segment_rotate(w, w->now_ns);
 }
 
@@ -472,11 +482,8 @@ segment_tick(struct segment_writer *w, int64_t now_ns)
 	w->now_ns = now_ns;
 	if (w->full || w->file.fd == -1)
 		try_again(w);
-	else if (flush(w) == -1 ||
-	    (now_ns - w->synced_ns >= w->cfg.sync_ns && sync_file(w) == -1))
-		react(w);
-	if (w->file.fd != -1 && now_ns - w->opened_ns >= w->cfg.max_age_ns)
-		segment_rotate(w, now_ns);
+	if (!w->full && w->file.fd != -1)
+		batch_out(w);
 	check_quota(w);
 	suspect = w->suspect;
 	w->suspect = 0;

@@ -5,20 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "datasort/datasort.h"
+#include "tests/unit/test.h"
+#include "tests/unit/tmpdir.h"
 
 #define CYCLE 1700006400u
 #define DAY "archive/7/mon/2023/11/15/7.mon.20231115.1700006400_"
@@ -27,18 +20,10 @@ static char top[64];
 static int root;
 
 static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
-}
-
-static int
 setup(void **state)
 {
 	(void)state;
-	strcpy(top, "/tmp/journal-test-XXXXXX");
-	if (mkdtemp(top) == NULL)
+	if (tmpdir_make(top, sizeof(top)) == -1)
 		return -1;
 	root = open(top, O_RDONLY | O_DIRECTORY);
 	return root == -1;
@@ -49,7 +34,7 @@ teardown(void **state)
 {
 	(void)state;
 	close(root);
-	return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return tmpdir_remove(top);
 }
 
 static const struct warts_list list = {.id = 3, .user_id = 7, .name = "l"};

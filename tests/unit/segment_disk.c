@@ -1,0 +1,165 @@
+/*
+ * segment, whatever the disk answers: nothing is lost and nothing is there
+ * twice.  The disk is made to fail by standing in front of pwritev and
+ * fdatasync here.
+ */
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "common/clock.h"
+#include "tests/unit/spool.h"
+
+/* --- a disk that fails ----------------------------------------------------- */
+
+static struct {
+	int writes, syncs; /* fail from this call on, counted down; -1 never */
+	int err;
+	size_t partial; /* bytes a failing write takes first */
+	int failed; /* syncs that failed */
+} broken = {.writes = -1, .syncs = -1};
+
+static int
+fails(int *countdown)
+{
+	if (*countdown < 0)
+		return 0;
+	if (*countdown > 0) {
+		--*countdown;
+		return 0;
+	}
+	return 1;
+}
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	struct iovec first = iov[0];
+
+	if (!fails(&broken.writes))
+		return syscall(SYS_pwritev, fd, iov, n, offset, 0);
+	if (broken.partial > 0 && first.iov_len >= broken.partial) {
+		first.iov_len = broken.partial;
+		broken.partial = 0;
+		return syscall(SYS_pwritev, fd, &first, 1, offset, 0);
+	}
+	errno = broken.err;
+	return -1;
+}
+
+int
+fdatasync(int fd)
+{
+	if (!fails(&broken.syncs))
+		return (int)syscall(SYS_fdatasync, fd);
+	broken.failed++;
+	errno = broken.err;
+	return -1;
+}
+
+static int
+setup(void **state)
+{
+	broken.writes = broken.syncs = -1;
+	return spool_setup(state);
+}
+
+/* --- the tests ------------------------------------------------------------- */
+
+/* The disk is full for a while, at the N-th write. */
+static void
+full_at(int n, size_t partial)
+{
+	struct segment_config cfg = {.batch_bytes = 300};
+	struct segment_writer *w = open_writer(&cfg);
+	struct books b;
+	int c = begin_cycle(w, 1, 0);
+	uint32_t i = 0;
+
+	broken.err = ENOSPC;
+	broken.writes = n;
+	broken.partial = partial;
+	while (i < 40 && put_trace(w, c, i) == 0)
+		i++;
+	if (i < 40) {
+		assert_int_equal(segment_tick(w, NS_PER_SEC), SEGMENT_FULL);
+		assert_int_equal(segment_rotate(w, NS_PER_SEC), -1);
+		assert_int_equal(put_trace(w, c, i), -1);
+		assert_non_null(strstr(segment_reason(w), "No space left"));
+	}
+	broken.writes = -1;
+	assert_int_equal(segment_tick(w, 2 * NS_PER_SEC), SEGMENT_OK);
+	for (; i < 50; i++)
+		assert_int_equal(put_trace(w, c, i), 0);
+	assert_int_equal(segment_close(w, 3 * NS_PER_SEC), 0);
+	read_spool(&b);
+	assert_books(&b, 50);
+}
+
+static void
+test_full(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 16; n++) {
+		for (size_t partial = 0; partial < 200; partial += 99) {
+			full_at(n, partial);
+			spool_teardown(NULL);
+			spool_setup(NULL);
+		}
+	}
+}
+
+/* A sync fails: nothing is lost, nothing is twice, and it is told. */
+static void
+suspect_at(int n, int heals)
+{
+	struct segment_config cfg = {.batch_bytes = 300, .sync_bytes = 1000};
+	struct segment_writer *w = open_writer(&cfg);
+	struct books b;
+	int c = begin_cycle(w, 1, 0), c2 = begin_cycle(w, 2, 0), told = 0;
+
+	broken.err = EIO;
+	broken.syncs = n;
+	broken.failed = 0;
+	for (uint32_t i = 0; i < 60; i++) {
+		assert_int_equal(put_trace(w, i % 2 ? c : c2, i), 0);
+		if (broken.failed > 0 && heals)
+			broken.syncs = -1;
+		told += segment_tick(w, 2) == SEGMENT_SUSPECT;
+	}
+	assert_true(broken.failed > 0);
+	assert_true(told > 0);
+
+	broken.syncs = -1;
+	segment_tick(w, 3);
+	assert_int_equal(segment_close(w, 4), 0);
+	/* What could not be sealed then is now. */
+	w = open_writer(NULL);
+	assert_int_equal(segment_close(w, 5), 0);
+	read_spool(&b);
+	assert_books(&b, 60);
+}
+
+static void
+test_suspect(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 6; n++) {
+		for (int heals = 0; heals < 2; heals++) {
+			suspect_at(n, heals);
+			spool_teardown(NULL);
+			spool_setup(NULL);
+		}
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, spool_teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_full),
+	    T(test_suspect),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
