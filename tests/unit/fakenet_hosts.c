@@ -20,10 +20,10 @@ test_host(void **state)
 		p = udp(both[f], 9, 16);
 		assert_true(ask(&g, &p));
 		check_from(&g, &dst);
-		check_error(&g, &p, p.v6 ? 1 : 3, p.v6 ? 4 : 3, 1, 28);
+		check_error(&g, &p, port_unreachable(&p), 1, 28);
 		p = udp(both[f], 64, 16);
 		assert_true(ask(&g, &p));
-		check_error(&g, &p, p.v6 ? 1 : 3, p.v6 ? 4 : 3, 56, 28);
+		check_error(&g, &p, port_unreachable(&p), 56, 28);
 		p = echo(both[f], 9, 333);
 		assert_true(ask(&g, &p));
 		check_from(&g, &dst);
@@ -34,7 +34,7 @@ test_host(void **state)
 	}
 	p = ip("9.9.9.9", 64, 99, 30);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 3, 2, 56, 28);
+	check_error(&g, &p, ICMP(3, 2), 56, 28);
 	rig_clear(&g);
 }
 
@@ -203,10 +203,10 @@ test_extension_headers(void **state)
 	(void)state;
 	rig_init(&g, plain);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 1, 4, 56, p.len);
+	check_error(&g, &p, ICMP(1, 4), 56, p.len);
 	p = with_extensions(3, 8);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 3, 0, 1, p.len);
+	check_error(&g, &p, ICMP(3, 0), 1, p.len);
 	p = with_extensions(64, 8);
 	assert_false(ask(&g, &p));
 	rig_clear(&g);

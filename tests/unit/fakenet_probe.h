@@ -247,17 +247,32 @@ check_from(const struct rig *g, const struct addr *a)
 	assert_memory_equal(g->out + (v6 ? 8 : 12), a->b, v6 ? 16 : 4);
 }
 
-/* The reply is error TYPE CODE and quotes QUOTED bytes of P as they were when
- * their TTL was TTL. */
+/* An ICMP message's first two bytes as one number. */
+#define ICMP(type, code) ((type) << 8 | (code))
+
+/* "Time exceeded" and "port unreachable" for P's family. */
+static inline int
+time_exceeded(const struct pkt *p)
+{
+	return p->v6 ? ICMP(3, 0) : ICMP(11, 0);
+}
+
+static inline int
+port_unreachable(const struct pkt *p)
+{
+	return p->v6 ? ICMP(1, 4) : ICMP(3, 3);
+}
+
+/* The reply is the error ICMP(TYPE, CODE) and quotes QUOTED bytes of P as they
+ * were when their TTL was TTL. */
 static inline void
-check_error(const struct rig *g, const struct pkt *p, int type, int code,
-    uint8_t ttl, size_t quoted)
+check_error(const struct rig *g, const struct pkt *p, int error, uint8_t ttl,
+    size_t quoted)
 {
 	const uint8_t *icmp = reply_l4(g);
 	struct pkt want = *p;
 
-	assert_int_equal(icmp[0], type);
-	assert_int_equal(icmp[1], code);
+	assert_int_equal(get16(icmp), error);
 	want.b[p->v6 ? 7 : 8] = ttl;
 	if (!p->v6)
 		set_ip_sum(&want);

@@ -22,7 +22,7 @@ test_time_exceeded(void **state)
 			assert_true(ask(&g, &p));
 			check_from(&g, &from);
 			check_error(
-			    &g, &p, p.v6 ? 3 : 11, 0, 1, p.v6 ? 64 : 28);
+			    &g, &p, time_exceeded(&p), 1, p.v6 ? 64 : 28);
 			assert_int_equal(g.len, p.v6 ? 40 + 8 + 64 : 56);
 			assert_int_equal(get32(reply_l4(&g) + 4), 0);
 			back = g.out[p.v6 ? 7 : 8];
@@ -50,7 +50,7 @@ test_quote_lengths(void **state)
 		struct pkt p = udp(both[f], 3, 400);
 
 		assert_true(ask(&g, &p));
-		check_error(&g, &p, p.v6 ? 3 : 11, 0, 1, p.v6 ? 60 : 48);
+		check_error(&g, &p, time_exceeded(&p), 1, p.v6 ? 60 : 48);
 		assert_int_equal(g.len, p.v6 ? 108 : 76);
 	}
 	rig_clear(&g);
@@ -61,7 +61,7 @@ test_quote_lengths(void **state)
 		assert_true(ask(&g, &p));
 		assert_int_equal(g.len, p.v6 ? 1280 : 576);
 		check_error(
-		    &g, &p, p.v6 ? 3 : 11, 0, 1, g.len - 8 - (p.v6 ? 40 : 20));
+		    &g, &p, time_exceeded(&p), 1, g.len - 8 - (p.v6 ? 40 : 20));
 	}
 	rig_clear(&g);
 }
@@ -106,7 +106,7 @@ test_mpls(void **state)
 		assert_true(ask(&g, &p));
 		check_mpls(&g, &p);
 		check_error(
-		    &g, &p, p.v6 ? 3 : 11, 0, 1, p.len < 128 ? p.len : 128);
+		    &g, &p, time_exceeded(&p), 1, p.len < 128 ? p.len : 128);
 	}
 	rig_clear(&g);
 }
@@ -140,9 +140,9 @@ test_unreachable(void **state)
 			assert_true(ask(&g, &p));
 			check_from(&g, &from);
 			if (ttl < t[i].hop)
-				check_error(&g, &p, p.v6 ? 3 : 11, 0, 1, 28);
+				check_error(&g, &p, time_exceeded(&p), 1, 28);
 			else
-				check_error(&g, &p, t[i].type, t[i].code,
+				check_error(&g, &p, ICMP(t[i].type, t[i].code),
 				    (uint8_t)(ttl - t[i].hop + 1), 28);
 		}
 	}
@@ -164,21 +164,21 @@ test_too_big(void **state)
 	rig_init(&g, lines);
 	p = udp("9.9.1.1", 20, 1372);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 3, 3, 12, 28);
+	check_error(&g, &p, ICMP(3, 3), 12, 28);
 	p = udp("9.9.1.1", 20, 1373);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 3, 4, 18, 28);
+	check_error(&g, &p, ICMP(3, 4), 18, 28);
 	assert_int_equal(get32(reply_l4(&g) + 4), 1400);
 	/* It expires before the link. */
 	p = udp("9.9.1.1", 3, 1373);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 11, 0, 1, 28);
+	check_error(&g, &p, ICMP(11, 0), 1, 28);
 	/* It may be fragmented. */
 	p = udp("9.9.1.1", 20, 1373);
 	put16(p.b + 6, 0);
 	set_ip_sum(&p);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 3, 3, 12, 28);
+	check_error(&g, &p, ICMP(3, 3), 12, 28);
 	p = udp("9.9.2.1", 20, 1373);
 	assert_true(ask(&g, &p));
 	assert_int_equal(get32(reply_l4(&g) + 4), 0);
@@ -187,7 +187,7 @@ test_too_big(void **state)
 	assert_int_equal(g.reply.n.silent, 1);
 	p = udp("2001:db8:1::1", 20, 1353);
 	assert_true(ask(&g, &p));
-	check_error(&g, &p, 2, 0, 18, 1280 - 48);
+	check_error(&g, &p, ICMP(2, 0), 18, 1280 - 48);
 	assert_int_equal(get32(reply_l4(&g) + 4), 1400);
 	rig_clear(&g);
 }
