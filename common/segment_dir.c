@@ -86,28 +86,13 @@ write_state(struct segment_dir *d, const char *name, char *line)
 	return rc;
 }
 
-/* Read NAME as KEY and COUNT words; *TEXT holds them and is to be freed. */
-static int
-read_state(struct segment_dir *d, const char *name, char **text, char **words,
-    int count, const char **why)
-{
-	size_t len;
-	char *nl;
-
-	*why = name;
-	if (atomicfile_read(d->state, name, STATE_MAX, text, &len) == -1)
-		return -1;
-	nl = strchr(*text, '\n');
-	if (nl != NULL && nl[1] == '\0') {
-		*nl = '\0';
-		if (crcline_check(*text) == NULL &&
-		    scan_words(*text, words, WORDS) == count + 1)
-			return 0;
-	}
-	free(*text);
-	errno = EBADMSG;
-	return -1;
-}
+/* A state file: its name, which is its first word too, and COUNT more. */
+struct state {
+	const char *name;
+	int count;
+	char *text; /* holds the words, is to be freed */
+	char *words[WORDS];
+};
 
 static int
 damaged(char *text)
@@ -118,46 +103,65 @@ damaged(char *text)
 }
 
 static int
+read_state(struct segment_dir *d, struct state *s, const char **why)
+{
+	size_t len;
+	char *nl;
+
+	*why = s->name;
+	if (atomicfile_read(d->state, s->name, STATE_MAX, &s->text, &len) == -1)
+		return -1;
+	nl = strchr(s->text, '\n');
+	if (nl == NULL || nl[1] != '\0')
+		return damaged(s->text);
+	*nl = '\0';
+	if (crcline_check(s->text) != NULL ||
+	    scan_words(s->text, s->words, WORDS) != s->count + 1)
+		return damaged(s->text);
+	return 0;
+}
+
+static int
 load_epoch(struct segment_dir *d, const char **why)
 {
-	char *text, *words[WORDS];
+	struct state s = {.name = "epoch", .count = 1};
 
-	if (read_state(d, "epoch", &text, words, 1, why) == -1)
+	if (read_state(d, &s, why) == -1)
 		return -1;
-	if (segment_dir_unhex(words[1], d->epoch, sizeof(d->epoch)) == -1)
-		return damaged(text);
-	free(text);
+	if (segment_dir_unhex(s.words[1], d->epoch, sizeof(d->epoch)) == -1)
+		return damaged(s.text);
+	free(s.text);
 	return 0;
 }
 
 static int
 load_next(struct segment_dir *d, const char **why)
 {
-	char *text, *words[WORDS];
+	struct state s = {.name = "next", .count = 3};
 
-	if (read_state(d, "next", &text, words, 3, why) == -1)
+	if (read_state(d, &s, why) == -1)
 		return -1;
-	if (scan_u64(words[1], 1, UINT64_MAX, &d->next) == -1 ||
-	    scan_u64(words[2], 1, UINT64_MAX, &d->next_record) == -1 ||
-	    scan_u64(words[3], 0, d->next_record - 1, &d->last_record) == -1)
-		return damaged(text);
-	free(text);
+	if (scan_u64(s.words[1], 1, UINT64_MAX, &d->next) == -1 ||
+	    scan_u64(s.words[2], 1, UINT64_MAX, &d->next_record) == -1 ||
+	    scan_u64(s.words[3], 0, d->next_record - 1, &d->last_record) == -1)
+		return damaged(s.text);
+	free(s.text);
 	return 0;
 }
 
 static int
 load_numbers(struct segment_dir *d, const char **why)
 {
-	char *text, *words[WORDS];
+	struct state s = {.name = "numbers", .count = 2};
 	uint8_t boot[SEGMENT_DIR_BOOT_LEN];
 
-	if (read_state(d, "numbers", &text, words, 2, why) == -1)
+	if (read_state(d, &s, why) == -1)
 		return -1;
-	if (scan_u64(words[1], 1, UINT64_MAX, &d->limit) == -1 ||
-	    segment_dir_unhex(words[2], boot, sizeof(boot)) == -1)
-		return damaged(text);
+	if (scan_u64(s.words[1], 1, UINT64_MAX, &d->limit) == -1 ||
+	    segment_dir_unhex(s.words[2], boot, sizeof(boot)) == -1)
+		return damaged(s.text);
 	d->limit_other_boot = memcmp(boot, d->boot, sizeof(boot)) != 0;
-	free(text);
+	free(s.text);
 	return 0;
 }
 
