@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # custody.sh: a monitor's spool, a data server and a central host in one
 # temporary directory, for the tests of the way between them.  Source it.
 #
@@ -6,6 +8,7 @@
 #
 # Ends what it started and removes $T whatever happens.
 
+# shellcheck disable=SC2034 # of those who source this
 HELPER=$BIN/../helper
 [ -d /dev/shm ] && [ -w /dev/shm ] && export TMPDIR=/dev/shm
 T=$(mktemp -d)

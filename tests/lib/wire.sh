@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # wire.sh: an embedded Internet at the other end of a wire, so that what a
 # prober sends can be captured: frames that leave through a packet socket past
 # the queueing discipline are not shown to captures on their own machine.

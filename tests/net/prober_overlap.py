@@ -2,7 +2,7 @@
 """Helper of prober-overlap.test.
 
     prober_overlap.py make          commands, do-not-probe list, what is asked
-    prober_overlap.py watch FILE    look at the books until the file `done' is
+    prober_overlap.py watch FILE    look at the books until done.flag is
     prober_overlap.py check PCAP JSON
 
 asked.json: for each of the lists its addresses in order; `first': addresses
@@ -72,7 +72,7 @@ BOOKS = re.compile(r"list=(\d+) .*accepted=(\d+) recorded=(\d+) refused=(\d+)"
 def watch(path):
     seen, wrong, most = 0, 0, [0, 0, 0]
     last = None
-    while not os.path.exists("done"):
+    while not os.path.exists("done.flag"):
         try:
             with open(path) as f:
                 ino, text = os.fstat(f.fileno()).st_ino, f.read()

@@ -2,7 +2,7 @@
 """Helper of prober-rotate.test.
 
     prober_rotate.py feed RATE        RATE addresses a second as commands on
-                                      standard output, until the file `done' is
+                                      standard output, until done.flag is there
     prober_rotate.py rotate PID N     ask PID for rotations until N more
                                       segments are sealed
     prober_rotate.py check            JSON on standard input against `asked'
@@ -33,7 +33,7 @@ def feed(rate):
     with open("asked", "w") as asked:
         out.write("begin 1 %d name=rotate probe trace -w 1 -q 1 -g 2\n"
                   % CYCLE)
-        while not os.path.exists("done"):
+        while not os.path.exists("done.flag"):
             due = int((time.monotonic() - start) * int(rate))
             for i in range(n, due):
                 out.write("ip %s 1 %d\n" % (address(i), CYCLE))
