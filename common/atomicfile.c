@@ -74,19 +74,21 @@ atomicfile_syncdir(int dirfd)
 	return sync_at(dirfd, ".");
 }
 
-static int
-write_all(int fd, const char *p, size_t len)
+int
+atomicfile_pwrite(int fd, const void *data, size_t len, off_t offset)
 {
+	const char *p = data;
 	ssize_t n;
 
 	while (len > 0) {
-		n = write(fd, p, len);
+		n = pwrite(fd, p, len, offset);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			return -1;
 		p += n;
 		len -= (size_t)n;
+		offset += n;
 	}
 	return 0;
 }
@@ -101,7 +103,7 @@ write_new(
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd == -1)
 		return -1;
-	rc = write_all(fd, data, len);
+	rc = atomicfile_pwrite(fd, data, len, 0);
 	if (rc == 0)
 		rc = fsync(fd);
 	if (close_keep_errno(fd) == -1)

@@ -34,6 +34,9 @@ int atomicfile_read_fd(int fd, size_t max, char **data, size_t *len);
 /* rename(2) from one name to another and fsync of both directories. */
 int atomicfile_rename(int olddir, const char *from, int newdir, const char *to);
 
+/* pwrite(2) until all LEN bytes are written or it fails; no fsync. */
+int atomicfile_pwrite(int fd, const void *data, size_t len, off_t offset);
+
 /* unlink(2) and fsync of the directory; ENOENT is success. */
 int atomicfile_unlink(int dirfd, const char *path);
 

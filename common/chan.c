@@ -460,6 +460,7 @@ chan_peer(const struct chan *c)
 void
 chan_expect(struct chan *c, uint64_t len)
 {
+	assert(c->ops->data != NULL);
 	c->body = len;
 }
 

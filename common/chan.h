@@ -29,7 +29,8 @@ struct chan;
 struct chan_ops {
 	/* A line without its \n; may be changed, is gone afterwards. */
 	void (*line)(struct chan *c, char *line, void *arg);
-	/* Bytes of a body that chan_expect() announced, as they come. */
+	/* Bytes of a body that chan_expect() announced, as they come.  May be
+	 * NULL where nothing is announced. */
 	void (*data)(struct chan *c, const void *p, size_t len, void *arg);
 	/* A line that is too long or has a bad byte; number from 1. */
 	void (*bad)(

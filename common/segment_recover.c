@@ -47,24 +47,6 @@ first_of(struct segment_dir *d, uint64_t n)
 	return n == d->next ? d->next_record : 0;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t len, off_t offset)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(fd, p, len, offset);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-		offset += n;
-	}
-	return 0;
-}
-
 /* Append mark M at the end of the good part, which then includes it. */
 static int
 append_mark(struct job *j, struct segment_mark *m)
@@ -78,9 +60,9 @@ append_mark(struct job *j, struct segment_mark *m)
 	m->mono_ns = clock_mono_ns();
 	wbuf_init(&b);
 	segment_mark_encode(&b, m, 0);
-	rc = write_all(j->fd, b.p, b.len, (off_t)j->info.good);
+	rc = atomicfile_pwrite(j->fd, b.p, b.len, (off_t)j->info.good);
 	if (rc == -1 && errno == ENOSPC && segment_dir_unreserve(j->d))
-		rc = write_all(j->fd, b.p, b.len, (off_t)j->info.good);
+		rc = atomicfile_pwrite(j->fd, b.p, b.len, (off_t)j->info.good);
 	if (rc == 0)
 		j->info.good += b.len;
 	wbuf_clear(&b);

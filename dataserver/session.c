@@ -474,15 +474,6 @@ on_line(struct chan *c, char *line, void *arg)
 }
 
 static void
-on_data(struct chan *c, const void *p, size_t len, void *arg)
-{
-	(void)c;
-	(void)p;
-	(void)len;
-	(void)arg;
-}
-
-static void
 on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
 {
 	(void)c;
@@ -509,7 +500,6 @@ on_drained(struct chan *c, void *arg)
 
 static const struct chan_ops ops = {
     .line = on_line,
-    .data = on_data,
     .bad = on_bad,
     .closed = on_closed,
     .drained = on_drained,

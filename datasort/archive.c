@@ -314,24 +314,6 @@ make_parents(int root, const char *path, const char **base)
 }
 
 static int
-write_all(int fd, const uint8_t *p, size_t len, uint64_t offset)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(fd, p, len, (off_t)offset);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-		offset += (size_t)n;
-	}
-	return 0;
-}
-
-static int
 write_target(const struct archive_target *t, int fd)
 {
 	uint64_t at = t->exists ? t->length : 0;
@@ -342,7 +324,7 @@ write_target(const struct archive_target *t, int fd)
 		if (ftruncate(fd, (off_t)at) == -1)
 			return -1;
 	}
-	if (write_all(fd, t->add.p, t->add.len, at) == -1)
+	if (atomicfile_pwrite(fd, t->add.p, t->add.len, (off_t)at) == -1)
 		return -1;
 	at += t->add.len;
 	if (t->closed)
@@ -350,7 +332,7 @@ write_target(const struct archive_target *t, int fd)
 	else
 		encode_stop(stop, t->stop_time);
 	if ((t->closed || t->close) &&
-	    write_all(fd, stop, sizeof(stop), at) == -1)
+	    atomicfile_pwrite(fd, stop, sizeof(stop), (off_t)at) == -1)
 		return -1;
 	if ((t->closed || t->close) && fchmod(fd, 0444) == -1)
 		return -1;
@@ -425,7 +407,8 @@ archive_undo(int root, const char *path, int exists, uint64_t length,
 	if (rc == 0)
 		rc = ftruncate(fd, (off_t)length);
 	if (rc == 0 && stop != NULL &&
-	    (write_all(fd, stop, ARCHIVE_STOP_LEN, length) == -1 ||
+	    (atomicfile_pwrite(fd, stop, ARCHIVE_STOP_LEN, (off_t)length) ==
+		    -1 ||
 		fchmod(fd, 0444) == -1))
 		rc = -1;
 	if (rc == 0)

@@ -102,15 +102,6 @@ on_line(struct chan *c, char *line, void *arg)
 }
 
 static void
-on_data(struct chan *c, const void *p, size_t len, void *arg)
-{
-	(void)c;
-	(void)p;
-	(void)len;
-	(void)arg;
-}
-
-static void
 on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
 {
 	(void)arg;
@@ -140,7 +131,7 @@ on_closed(struct chan *c, const char *why, void *arg)
 }
 
 static const struct chan_ops chan_ops = {
-    .line = on_line, .data = on_data, .bad = on_bad, .closed = on_closed};
+    .line = on_line, .bad = on_bad, .closed = on_closed};
 
 static void
 open_chan(struct feed *f, int fd_in, int fd_out, const char *peer)

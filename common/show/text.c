@@ -41,12 +41,23 @@ code_word(const struct code_word *w, uint8_t code)
 	return NULL;
 }
 
+/* An unreachable's CODE: its letter, none if it says nothing, or its number. */
+static void
+text_unreachable(struct wbuf *out, const struct code_word *words, uint8_t code)
+{
+	const char *word = code_word(words, code);
+
+	if (word == NULL)
+		wbuf_printf(out, " !<%d>", code);
+	else if (*word != '\0')
+		wbuf_printf(out, " !%s", word);
+}
+
 static void
 text_icmp4(struct wbuf *out, const struct warts_hop *h)
 {
 	static const struct code_word words[] = {{0, "N"}, {1, "H"}, {2, "P"},
 	    {3, ""}, {4, "F"}, {5, "S"}, {13, "X"}, {0, NULL}};
-	const char *word;
 
 	if (h->icmp_type == 11 || h->icmp_type == 0)
 		return;
@@ -54,11 +65,7 @@ text_icmp4(struct wbuf *out, const struct warts_hop *h)
 		wbuf_printf(out, " !<%d,%d>", h->icmp_type, h->icmp_code);
 		return;
 	}
-	word = code_word(words, h->icmp_code);
-	if (word == NULL)
-		wbuf_printf(out, " !<%d>", h->icmp_code);
-	else if (*word != '\0')
-		wbuf_printf(out, " !%s", word);
+	text_unreachable(out, words, h->icmp_code);
 }
 
 static void
@@ -66,7 +73,6 @@ text_icmp6(struct wbuf *out, const struct warts_hop *h)
 {
 	static const struct code_word words[] = {
 	    {0, "N"}, {1, "P"}, {2, "S"}, {3, "A"}, {4, ""}, {0, NULL}};
-	const char *word;
 
 	if (h->icmp_type == 3 || h->icmp_type == 129)
 		return;
@@ -78,11 +84,7 @@ text_icmp6(struct wbuf *out, const struct warts_hop *h)
 		wbuf_printf(out, " !<%d,%d>", h->icmp_type, h->icmp_code);
 		return;
 	}
-	word = code_word(words, h->icmp_code);
-	if (word == NULL)
-		wbuf_printf(out, " !<%d>", h->icmp_code);
-	else if (*word != '\0')
-		wbuf_printf(out, " !%s", word);
+	text_unreachable(out, words, h->icmp_code);
 }
 
 static void

@@ -113,6 +113,18 @@ send_error(struct visit *v, const struct sender *from, struct icmp_error *e)
 	return answer_error(v->out, from, &v->p, e);
 }
 
+/* Error E of the router at v->at, if it sends any. */
+static size_t
+router_error(struct visit *v, struct icmp_error *e)
+{
+	struct sender from;
+
+	if (!error_allowed(v, v->traits.silent))
+		return 0;
+	from = from_router(v);
+	return send_error(v, &from, e);
+}
+
 static size_t
 time_exceeded(struct visit *v)
 {
@@ -120,12 +132,8 @@ time_exceeded(struct visit *v)
 	struct icmp_error e = {.type = v4 ? 11 : 3,
 	    .nlabels = v->traits.nlabels,
 	    .label = v->traits.label};
-	struct sender from;
 
-	if (!error_allowed(v, v->traits.silent))
-		return 0;
-	from = from_router(v);
-	return send_error(v, &from, &e);
+	return router_error(v, &e);
 }
 
 static size_t
@@ -135,12 +143,8 @@ unreachable(struct visit *v)
 	int v4 = v->p.src.family == ADDR_IPV4;
 	struct icmp_error e = {
 	    .type = v4 ? 3 : 1, .code = (v4 ? code4 : code6)[v->path.unreach]};
-	struct sender from;
 
-	if (!error_allowed(v, v->traits.silent))
-		return 0;
-	from = from_router(v);
-	return send_error(v, &from, &e);
+	return router_error(v, &e);
 }
 
 /* The link behind hop v->at is too small. */

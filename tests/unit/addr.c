@@ -7,15 +7,7 @@
 #include <string.h>
 
 #include "common/addr.h"
-
-static struct addr
-ip(const char *s)
-{
-	struct addr a;
-
-	assert_int_equal(addr_scan(s, &a), 0);
-	return a;
-}
+#include "tests/unit/addr_of.h"
 
 static void
 scans_and_prints(void **state)
@@ -157,8 +149,8 @@ orders_by_family_then_bytes(void **state)
 	(void)state;
 	for (size_t i = 0; i < LEN(sorted); i++) {
 		for (size_t j = 0; j < LEN(sorted); j++) {
-			a = ip(sorted[i]);
-			b = ip(sorted[j]);
+			a = addr_of(sorted[i]);
+			b = addr_of(sorted[j]);
 			assert_int_equal(addr_cmp(&a, &b) < 0, i < j);
 			assert_int_equal(addr_cmp(&a, &b) > 0, i > j);
 			assert_int_equal(addr_equal(&a, &b), i == j);
@@ -177,7 +169,7 @@ holds_exactly_its_bits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(bases); i++) {
-		base = ip(bases[i]);
+		base = addr_of(bases[i]);
 		bits = 8 * (int)addr_len(base.family);
 		for (int len = 0; len <= bits; len++) {
 			p.addr = base;
@@ -198,8 +190,8 @@ holds_exactly_its_bits(void **state)
 static void
 families_do_not_mix(void **state)
 {
-	struct addr_prefix all4 = {.addr = ip("0.0.0.0"), .len = 0};
-	struct addr v6 = ip("::");
+	struct addr_prefix all4 = {.addr = addr_of("0.0.0.0"), .len = 0};
+	struct addr v6 = addr_of("::");
 
 	(void)state;
 	assert_false(addr_in_prefix(&v6, &all4));
@@ -210,7 +202,7 @@ families_do_not_mix(void **state)
 static void
 hash_is_fixed(void **state)
 {
-	struct addr a = ip("192.0.2.1"), b = ip("2001:db8::1");
+	struct addr a = addr_of("192.0.2.1"), b = addr_of("2001:db8::1");
 
 	(void)state;
 	assert_true(addr_hash(&a) == UINT64_C(0x8e8083384cbc7062));
@@ -223,7 +215,7 @@ static void
 hash_spreads(void **state)
 {
 	static unsigned int low[256], high[256];
-	struct addr v4 = ip("10.0.0.0"), v6 = ip("2001:db8::");
+	struct addr v4 = addr_of("10.0.0.0"), v6 = addr_of("2001:db8::");
 	uint64_t h;
 
 	(void)state;

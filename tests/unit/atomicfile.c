@@ -14,16 +14,16 @@
 #include <sys/stat.h>
 
 #include "common/atomicfile.h"
+#include "tests/unit/tmpdir.h"
 
-static char dir[] = "/tmp/atomicfile.XXXXXX";
+static char dir[32];
 static int dirfd_;
 
 static int
 make_dir(void **state)
 {
 	(void)state;
-	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-	if (mkdtemp(dir) == NULL)
+	if (tmpdir_make(dir, sizeof(dir)) == -1)
 		return -1;
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dirfd_ == -1;
@@ -32,16 +32,9 @@ make_dir(void **state)
 static int
 remove_dir(void **state)
 {
-	static const char *const names[] = {
-	    "f", "f.tmp", "g", "sub/f", "sub/f.tmp", "sub/g", "lock"};
-
 	(void)state;
-	for (size_t i = 0; i < LEN(names); i++)
-		unlinkat(dirfd_, names[i], 0);
-	unlinkat(dirfd_, "f.tmp", AT_REMOVEDIR);
-	unlinkat(dirfd_, "sub", AT_REMOVEDIR);
 	close(dirfd_);
-	return rmdir(dir);
+	return tmpdir_remove(dir);
 }
 
 static void

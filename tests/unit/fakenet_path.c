@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/fakenet/fakenet.h"
+#include "tests/unit/addr_of.h"
 #include "tests/unit/test.h"
 
 #define PATHS 3000
@@ -35,15 +36,6 @@ nth(int family, uint32_t n)
 	a.b[0] = family == ADDR_IPV4 ? (uint8_t)(1 + a.b[0] % 99) : 0x24;
 	if (family == ADDR_IPV6)
 		put32(a.b + 12, n);
-	return a;
-}
-
-static struct addr
-addr(const char *s)
-{
-	struct addr a;
-
-	assert_int_equal(addr_scan(s, &a), 0);
 	return a;
 }
 
@@ -89,8 +81,8 @@ test_tree(void **state)
 	static const char *const lines[] = {"hops 12 12", "diamonds 0.2", NULL};
 	struct settings s = settings(lines);
 	struct addr a[HOPS_MAX + 1], b[HOPS_MAX + 1], c[HOPS_MAX + 1];
-	struct addr dst = addr("9.8.7.1"), same = addr("9.8.7.200");
-	struct addr other = addr("9.8.200.1");
+	struct addr dst = addr_of("9.8.7.1"), same = addr_of("9.8.7.200");
+	struct addr other = addr_of("9.8.200.1");
 
 	(void)state;
 	walk(&s, &dst, NULL, a);
@@ -233,7 +225,7 @@ test_fractions(void **state)
 static void
 count_ways(const struct settings *s, const char *to, int vary_dst, int *ways)
 {
-	struct addr src = addr("192.0.2.1"), dst = addr(to);
+	struct addr src = addr_of("192.0.2.1"), dst = addr_of(to);
 	struct path_hop hop[HOPS_MAX + 1];
 	struct path p;
 
@@ -280,7 +272,8 @@ test_flow_label(void **state)
 	static const char *const yes[] = {"flow-label yes", NULL};
 	static const char *const no[] = {"flow-label no", NULL};
 	struct settings with = settings(yes), without = settings(no);
-	struct addr src = addr("2001:db8::1"), dst = addr("2001:db8:1::1");
+	struct addr src = addr_of("2001:db8::1"),
+		    dst = addr_of("2001:db8:1::1");
 	struct flow_key a = {&src, &dst, 17, 1, 1}, b = {&src, &dst, 17, 1, 2};
 
 	(void)state;
@@ -299,7 +292,7 @@ test_route(void **state)
 	    "unreach=host@7 host=silent",
 	    NULL};
 	struct settings s = settings(lines);
-	struct addr near = addr("9.9.9.9"), far = addr("9.9.8.9");
+	struct addr near = addr_of("9.9.9.9"), far = addr_of("9.9.8.9");
 	struct path_hop hop[HOPS_MAX + 1];
 	struct traits t;
 	struct path p;
@@ -335,7 +328,7 @@ test_unicast(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(t); i++) {
-		struct addr a = addr(t[i].a);
+		struct addr a = addr_of(t[i].a);
 
 		assert_int_equal(path_unicast(&a), t[i].yes);
 	}
@@ -347,7 +340,7 @@ test_seed(void **state)
 	static const char *const one[] = {"seed 1", NULL};
 	static const char *const two[] = {"seed 2", NULL};
 	struct settings s1 = settings(one), s2 = settings(two);
-	struct addr a[HOPS_MAX + 1], b[HOPS_MAX + 1], dst = addr("9.8.7.6");
+	struct addr a[HOPS_MAX + 1], b[HOPS_MAX + 1], dst = addr_of("9.8.7.6");
 
 	(void)state;
 	walk(&s1, &dst, NULL, a);

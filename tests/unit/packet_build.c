@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "prober/net/packet_build.h"
+#include "tests/unit/addr_of.h"
 
 static const struct {
 	const char *name, *src, *dst, *hex; /* hex: IPv6 flow label 0 */
@@ -190,15 +191,6 @@ static const struct {
 	       "ffff000000000000000000778000e17ee17e000960c0000000000000"
 	       "00000000"},
 };
-
-static struct addr
-addr_of(const char *text)
-{
-	struct addr a;
-
-	assert_int_equal(addr_scan(text, &a), 0);
-	return a;
-}
 
 static size_t
 bytes_of(const char *hex, uint8_t *out)

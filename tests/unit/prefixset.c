@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/prefixset.h"
+#include "tests/unit/addr_of.h"
 
 static struct addr_prefix
 prefix(const char *s)
@@ -16,15 +17,6 @@ prefix(const char *s)
 
 	assert_null(addr_prefix_scan(s, &p));
 	return p;
-}
-
-static struct addr
-ip(const char *s)
-{
-	struct addr a = {0};
-
-	assert_int_equal(addr_scan(s, &a), 0);
-	return a;
 }
 
 static void
@@ -84,7 +76,7 @@ finds_the_longest(void **state)
 	assert_int_equal(prefixset_count(ps), LEN(set) - 1); /* one twice */
 	for (size_t i = 0; i < LEN(rows); i++) {
 		row_is(rows[i].addr);
-		a = ip(rows[i].addr);
+		a = addr_of(rows[i].addr);
 		assert_int_equal(
 		    prefixset_match(ps, &a, &out), rows[i].match != NULL);
 		assert_int_equal(
@@ -102,7 +94,7 @@ static void
 empty_and_odd_families(void **state)
 {
 	struct prefixset *ps = prefixset_new();
-	struct addr a = ip("0.0.0.0"), mac = {.family = ADDR_MAC};
+	struct addr a = addr_of("0.0.0.0"), mac = {.family = ADDR_MAC};
 
 	(void)state;
 	assert_int_equal(prefixset_count(ps), 0);
@@ -224,7 +216,7 @@ a_file_is_taken_whole_or_not(void **state)
 {
 	struct prefixset *ps;
 	struct errors e;
-	struct addr a = ip("198.51.100.7");
+	struct addr a = addr_of("198.51.100.7");
 
 	(void)state;
 	ps = load("# do not probe\n\n  198.51.100.0/24  # J\xc3\xb6rg asked\n"

@@ -3,30 +3,15 @@
  * it, and what does not fit is refused or cut as the contract says.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "common/warts/reader.h"
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
+#include "tests/unit/addr_of.h"
 
 #define SAMPLES TESTS_DIR "/golden/warts/"
-
-static struct addr
-ip(const char *s)
-{
-	struct addr a = {0};
-
-	assert_int_equal(addr_scan(s, &a), 0);
-	return a;
-}
 
 /* The trace of the format's worked example, filled in by hand. */
 static void
@@ -35,8 +20,8 @@ worked_example(struct warts_trace *t, struct warts_hop hops[2])
 	*t = (struct warts_trace){
 	    .list = 1,
 	    .cycle = 1,
-	    .src = ip("192.0.2.1"),
-	    .dst = ip("192.0.2.10"),
+	    .src = addr_of("192.0.2.1"),
+	    .dst = addr_of("192.0.2.10"),
 	    .start = {1795279675, 258165},
 	    .stop_reason = WARTS_STOP_COMPLETED,
 	    .flags = WARTS_TRACE_ICMPCSUM,
@@ -57,7 +42,7 @@ worked_example(struct warts_trace *t, struct warts_hop hops[2])
 	    .hops = hops,
 	};
 	hops[0] = (struct warts_hop){
-	    .addr = ip("192.0.2.2"),
+	    .addr = addr_of("192.0.2.2"),
 	    .probe_ttl = 1,
 	    .reply_ttl = 64,
 	    .flags = WARTS_HOP_SOCKRXTS | WARTS_HOP_REPLYTTL,
@@ -72,7 +57,7 @@ worked_example(struct warts_trace *t, struct warts_hop hops[2])
 	    .tx = {1795279675, 258831},
 	};
 	hops[1] = (struct warts_hop){
-	    .addr = ip("192.0.2.10"),
+	    .addr = addr_of("192.0.2.10"),
 	    .probe_ttl = 2,
 	    .reply_ttl = 63,
 	    .flags = WARTS_HOP_SOCKRXTS | WARTS_HOP_REPLYTTL,
@@ -214,7 +199,7 @@ test_optional_fields(void **state)
 	wbuf_init(&b);
 	worked_example(&t, hops);
 	t.flags = WARTS_TRACE_PTR | WARTS_TRACE_BACK | WARTS_TRACE_DL;
-	t.rtr = ip("192.0.2.2");
+	t.rtr = addr_of("192.0.2.2");
 	t.user_id = 0xfffffffe;
 	t.offset = 8190;
 	t.squeries = 255;
