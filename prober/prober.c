@@ -236,7 +236,7 @@ close_all(struct prober *p)
 		    (uint32_t)(clock_wall_ns() / NS_PER_SEC));
 	if (e->status != NULL)
 		stats_write(&e->stats, &e->admit.table, e->status);
-	rc = output_close(e->out, now_ns);
+	rc = output_close(e->out, now_ns, e->stopping == 2);
 	if (rc == -1)
 		log_warn("the output could not be closed properly: %s",
 		    strerror(errno));
