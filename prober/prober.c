@@ -256,7 +256,8 @@ main(int argc, char **argv)
 
 	if (p.opt.daemon)
 		prog_daemon();
-	log_init("prober", p.opt.daemon, p.opt.verbose);
+	/* Why it cannot start is for who started it. */
+	log_init("prober", 0, p.opt.verbose);
 	p.e.base = make_base();
 	open_network(&p);
 	open_engine(&p);
@@ -269,8 +270,10 @@ main(int argc, char **argv)
 	catch_signals(&p);
 	open_output(&p);
 	engine_start(&p.e);
-	if (p.opt.daemon)
+	if (p.opt.daemon) {
+		log_init("prober", 1, p.opt.verbose);
 		prog_ready();
+	}
 	event_base_dispatch(p.e.base);
 	return close_all(&p);
 }
