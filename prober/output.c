@@ -50,7 +50,7 @@ output_account(struct output *o, const struct listcycle *lc)
 }
 
 int
-output_close(struct output *o, int64_t now_ns)
+output_close(struct output *o, int64_t now_ns, int hurry)
 {
-	return o->ops->close(o, now_ns);
+	return o->ops->close(o, now_ns, hurry);
 }

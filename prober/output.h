@@ -35,8 +35,9 @@ int output_tick(struct output *o, int64_t now_ns);
 int output_rotate(struct output *o, int64_t now_ns);
 /* The present account of LC, for the next mark in the spool. */
 void output_account(struct output *o, const struct listcycle *lc);
-/* 0, or -1 if something could not be written. */
-int output_close(struct output *o, int64_t now_ns);
+/* Write what is left, waiting for a slow reader as long as it takes, or with
+ * HURRY for a moment only.  0, or -1 if something could not be written. */
+int output_close(struct output *o, int64_t now_ns, int hurry);
 
 /* --- what a kind supplies ---------------------------------------------------- */
 
@@ -48,7 +49,8 @@ struct output_ops {
 	int (*tick)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);
 	void (*account)(struct output *o, const struct listcycle *lc);
-	int (*close)(struct output *o, int64_t now_ns); /* frees O */
+	/* Frees O. */
+	int (*close)(struct output *o, int64_t now_ns, int hurry);
 };
 
 /* The head of every kind's struct. */

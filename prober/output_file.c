@@ -4,10 +4,14 @@
  *
  * Bytes are gathered and written a block at a time, and at every tick.  When
  * the disk is full a file is cut back to its last whole record, so that what
- * is there stays readable, and writing is tried again at every tick.
+ * is there stays readable, and writing is tried again at every tick.  A pipe
+ * whose reader is slow is written as it takes bytes; meanwhile probing goes on
+ * until UNWRITTEN_MAX bytes wait.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,6 +26,8 @@
 
 #define BLOCK_BYTES (64 * 1024)
 #define UNWRITTEN_MAX (1024 * 1024) /* no more records beyond this */
+#define PATIENCE_NS (100 * NS_PER_MS) /* per tick, with a slow reader */
+#define HURRY_NS (500 * NS_PER_MS) /* at the end, when told to stop */
 
 enum format { TEXT, JSON, WARTS };
 
@@ -43,9 +49,54 @@ struct file {
 	int ncycles;
 };
 
-/* Write all that is gathered.  0, or -1 when some of it stays. */
+/* What is gathered begins with DONE bytes that are written: forget them. */
+static void
+forget(struct file *f, size_t done)
+{
+	memmove(f->buf.p, f->buf.p + done, f->buf.len - done);
+	f->buf.len -= done;
+}
+
+/* Milliseconds from now to DUE_NS, as poll(2) wants them. */
 static int
-flush(struct file *f)
+ms_until(int64_t due_ns)
+{
+	int64_t left_ns = due_ns - clock_mono_ns();
+
+	if (due_ns == INT64_MAX)
+		return -1;
+	return left_ns > 0 ? (int)(left_ns / NS_PER_MS) : 0;
+}
+
+/* Write what a pipe or terminal takes until DUE_NS (0: now, INT64_MAX: all).
+ * PIPE_BUF bytes never block where poll says so; a reader that does not read
+ * must not stop the probing.  0, or -1 when some of it stays. */
+static int
+flush_pipe(struct file *f, int64_t due_ns)
+{
+	struct pollfd pfd = {.fd = f->fd, .events = POLLOUT};
+	size_t done = 0, len;
+	ssize_t n;
+
+	while (done < f->buf.len && poll(&pfd, 1, ms_until(due_ns)) == 1) {
+		len = f->buf.len - done;
+		n = write(
+		    f->fd, f->buf.p + done, len < PIPE_BUF ? len : PIPE_BUF);
+		if (n == -1 && errno != EINTR && errno != EAGAIN)
+			log_fatal(
+			    EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
+		if (n > 0)
+			done += (size_t)n;
+	}
+	forget(f, done);
+	errno = EAGAIN;
+	return f->buf.len > 0 ? -1 : 0;
+}
+
+/* Write all that is gathered to a file.  0, or -1 when the disk is full: then
+ * the file ends with the last whole record before. */
+static int
+flush_regular(struct file *f)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -66,7 +117,7 @@ flush(struct file *f)
 		wbuf_reset(&f->buf);
 		return 0;
 	}
-	if (!f->regular || (errno != ENOSPC && errno != EDQUOT))
+	if (errno != ENOSPC && errno != EDQUOT)
 		log_fatal(EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
 	if (!f->failing)
 		log_warn("%s: %s: waiting for room", f->path, strerror(errno));
@@ -74,7 +125,14 @@ flush(struct file *f)
 	if (ftruncate(f->fd, f->good_bytes) == -1 ||
 	    lseek(f->fd, f->good_bytes, SEEK_SET) == -1)
 		log_fatal(EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
+	errno = ENOSPC;
 	return -1;
+}
+
+static int
+flush(struct file *f)
+{
+	return f->regular ? flush_regular(f) : flush_pipe(f, 0);
 }
 
 static void
@@ -147,7 +205,7 @@ file_record(struct output *o, int handle, struct technique_record *rec)
 	struct warts_trace *t = &rec->trace;
 	struct show_context ctx;
 
-	if (f->failing && f->buf.len >= UNWRITTEN_MAX)
+	if (f->buf.len >= UNWRITTEN_MAX)
 		return -1;
 	t->list = f->cycles[handle].list.id;
 	t->cycle = f->cycles[handle].cycle.id;
@@ -165,14 +223,19 @@ file_record(struct output *o, int handle, struct technique_record *rec)
 static int
 file_tick(struct output *o, int64_t now_ns)
 {
+	struct file *f = (struct file *)o;
+
 	(void)now_ns;
-	return flush((struct file *)o);
+	/* A slow reader is no reason to pause before much is unread. */
+	return flush(f) == -1 && (f->regular || f->buf.len >= UNWRITTEN_MAX);
 }
 
 static int
 file_rotate(struct output *o, int64_t now_ns)
 {
-	return file_tick(o, now_ns);
+	(void)now_ns;
+	flush((struct file *)o);
+	return 0;
 }
 
 static void
@@ -183,12 +246,13 @@ file_account(struct output *o, const struct listcycle *lc)
 }
 
 static int
-file_close(struct output *o, int64_t now_ns)
+file_close(struct output *o, int64_t now_ns, int hurry)
 {
 	struct file *f = (struct file *)o;
-	int rc = flush(f);
+	int rc = f->regular
+	    ? flush_regular(f)
+	    : flush_pipe(f, hurry ? now_ns + HURRY_NS : INT64_MAX);
 
-	(void)now_ns;
 	if (rc == -1)
 		log_warn("%s: %zu bytes of records are not written", f->path,
 		    f->buf.len);
@@ -251,7 +315,12 @@ output_file_open(const struct output_config *cfg)
 	    : open(cfg->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (f->fd == -1 || fstat(f->fd, &st) == -1)
 		log_fatal(255, "%s: %s", cfg->path, strerror(errno));
-	f->regular = S_ISREG(st.st_mode) && !to_stdout;
+	f->regular = S_ISREG(st.st_mode);
+	/* Of a file that the shell opened, only our part is ours to cut. */
+	if (f->regular && to_stdout)
+		f->good_bytes = fcntl(f->fd, F_GETFL) & O_APPEND
+		    ? st.st_size
+		    : lseek(f->fd, 0, SEEK_CUR);
 	f->terminal = isatty(f->fd);
 	if (f->terminal && f->format == WARTS)
 		log_fatal(255, "not writing warts to a terminal: use -o FILE");

@@ -98,11 +98,12 @@ spool_account(struct output *o, const struct listcycle *lc)
 }
 
 static int
-spool_close(struct output *o, int64_t now_ns)
+spool_close(struct output *o, int64_t now_ns, int hurry)
 {
 	struct spool *s = (struct spool *)o;
 	int rc = segment_close(s->w, now_ns);
 
+	(void)hurry;
 	free(s);
 	return rc;
 }

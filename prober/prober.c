@@ -238,7 +238,7 @@ close_all(struct prober *p)
 		    (uint32_t)(clock_wall_ns() / NS_PER_SEC));
 	if (e->status != NULL)
 		stats_write(&e->stats, &e->admit.table, e->status);
-	rc = output_close(e->out, now_ns);
+	rc = output_close(e->out, now_ns, e->stopping == 2);
 	if (rc == -1)
 		log_warn("the output could not be closed properly: %s",
 		    strerror(errno));
@@ -258,7 +258,8 @@ main(int argc, char **argv)
 
 	if (p.opt.daemon)
 		prog_daemon();
-	log_init("prober", p.opt.daemon, p.opt.verbose);
+	/* Why it cannot start is for who started it. */
+	log_init("prober", 0, p.opt.verbose);
 	p.e.base = make_base();
 	open_network(&p);
 	open_engine(&p);
@@ -271,8 +272,10 @@ main(int argc, char **argv)
 	catch_signals(&p);
 	open_output(&p);
 	engine_start(&p.e);
-	if (p.opt.daemon)
+	if (p.opt.daemon) {
+		log_init("prober", 1, p.opt.verbose);
 		prog_ready();
+	}
 	event_base_dispatch(p.e.base);
 	return close_all(&p);
 }

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -221,7 +220,8 @@ at_eof(struct client *cl)
 }
 
 /* Read what is there: 1, or 0 when there is nothing now, or ever (CL may be
- * gone then). */
+ * gone then).  Once per event, so that standard input, which may be shared with
+ * others, need not be made non-blocking. */
 static int
 read_some(struct client *cl)
 {
@@ -266,7 +266,6 @@ client_new(struct commands *cs, int fd, const char *name)
 	cl->fd = fd;
 	snprintf(cl->name, sizeof(cl->name), "%s", name);
 	line_init(&cl->lines, LINE_MAX_COMMAND, BUF_BYTES);
-	evutil_make_socket_nonblocking(fd);
 	cl->readable =
 	    event_new(cs->s.e->base, fd, EV_READ | EV_PERSIST, on_readable, cl);
 	cl->plain = fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) &&

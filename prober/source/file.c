@@ -5,8 +5,8 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/util.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,10 +87,17 @@ take_line(struct file *f, char *line)
 static int
 read_block(struct file *f)
 {
+	struct pollfd pfd = {.fd = f->fd, .events = POLLIN};
 	size_t room;
 	char *p = line_space(&f->lines, &room), *rest;
-	ssize_t n = read(f->fd, p, room);
+	ssize_t n = -1;
 
+	/* Standard input may be shared with others, who do not expect it to
+	 * stop blocking: ask before reading. */
+	if (f->readable != NULL && poll(&pfd, 1, 0) == 0)
+		errno = EAGAIN;
+	else
+		n = read(f->fd, p, room);
 	if (n > 0) {
 		line_added(&f->lines, (size_t)n);
 		return 1;
@@ -232,7 +239,6 @@ file_new(struct engine *e, struct listcycle *lc, const char *path, int whole)
 	if (S_ISREG(st.st_mode)) {
 		e->stats.total = count_lines(f->fd);
 	} else {
-		evutil_make_socket_nonblocking(f->fd);
 		f->readable =
 		    event_new(e->base, f->fd, EV_READ, on_readable, f);
 	}
