@@ -219,25 +219,13 @@ next_probe(struct task *t, struct trace *tr, int64_t now_ns)
 	probe_wait(t, due_ns - now_ns);
 }
 
-static int
-is_answered(const struct trace *tr, unsigned int ttl)
-{
-	return (int)(tr->answered[ttl / 64] >> ttl % 64 & 1);
-}
-
 /* Have the last `gap limit' ttls all been silent? */
 static int
 gap_reached(const struct trace *tr, const struct trace_conf *c)
 {
-	int from = tr->ttl - c->gap_limit + 1;
+	int heard = tr->answered != 0 ? tr->answered : c->first_ttl - 1;
 
-	if (from < c->first_ttl)
-		return 0;
-	for (int ttl = from; ttl <= tr->ttl; ttl++) {
-		if (is_answered(tr, (unsigned int)ttl))
-			return 0;
-	}
-	return 1;
+	return tr->ttl - heard >= c->gap_limit;
 }
 
 static void
@@ -437,11 +425,13 @@ stop_of_icmp(const struct trace_conf *c, const struct task *t,
 /* Is this the loop that ends the trace?  Looked for among routers: any other
  * reply ends the trace for a reason of its own. */
 static int
-loop_reached(struct trace *tr, const struct trace_conf *c,
-    const struct reply *r, const struct trace_hop *h)
+loop_reached(struct task *t, struct trace *tr, const struct reply *r,
+    const struct trace_hop *h)
 {
+	const struct trace_conf *c = task_conf(t);
+
 	if (c->loops == 0 || r->kind != REPLY_ICMP_ERROR ||
-	    !is_time_exceeded(r) || !trace_is_loop(tr, h))
+	    !is_time_exceeded(r) || !trace_is_loop(t, tr, h))
 		return 0;
 	return ++tr->loops >= c->loops;
 }
@@ -454,7 +444,7 @@ advance(struct task *t, struct trace *tr, const struct reply *r,
 	const struct trace_conf *c = task_conf(t);
 	int reason = WARTS_STOP_COMPLETED, data = 0;
 
-	if (loop_reached(tr, c, r, h)) {
+	if (loop_reached(t, tr, r, h)) {
 		finish(t, tr, WARTS_STOP_LOOP, 0);
 		return;
 	}
@@ -510,7 +500,8 @@ trace_reply(struct task *t, const struct reply *r)
 		finish(t, tr, WARTS_STOP_GAPLIMIT, 0);
 		return;
 	}
-	tr->answered[p->ttl / 64] |= 1ULL << p->ttl % 64;
+	if (p->ttl > tr->answered)
+		tr->answered = (uint8_t)p->ttl;
 	if (is_news(tr, c, number, p))
 		advance(t, tr, r, h);
 }

@@ -6,7 +6,7 @@
  *	trace_record.c	the finished trace as a record
  *
  * Memory: the state, and blocks: an entry per probe sent (8 bytes) and one per
- * reply (36 bytes), each kind in a chain in order of time.
+ * reply (24 bytes, IPv6 36), each kind in a chain in order of time.
  */
 #ifndef PROBER_TRACE_H
 #define PROBER_TRACE_H
@@ -37,18 +37,19 @@ struct trace_probe {
 	uint64_t nreplies : 4; /* kept */
 };
 
+/* As long as the address of its family needs: see trace_hop_size(). */
 struct trace_hop {
-	uint8_t addr[16];
 	uint32_t rtt_us;
 	uint16_t probe; /* number */
 	uint16_t size, ipid, q_len;
 	uint8_t probe_ttl;
 	uint8_t ttl, tos, q_ttl, q_tos, icmp_type, icmp_code;
 	uint8_t flags; /* WARTS_HOP_ */
+	uint8_t addr[]; /* of the target's family */
 };
 
 #define PROBES_PER_BLOCK 14
-#define HOPS_PER_BLOCK 3
+#define HOP_BYTES_PER_BLOCK (TECHNIQUE_BLOCK - sizeof(void *))
 #define EXT_PER_BLOCK 104
 
 /* Blocks of one kind make a chain; `next' first, so that it can be generic. */
@@ -59,7 +60,7 @@ struct probe_block {
 
 struct hop_block {
 	struct hop_block *next;
-	struct trace_hop h[HOPS_PER_BLOCK];
+	uint32_t bytes[HOP_BYTES_PER_BLOCK / sizeof(uint32_t)];
 };
 
 /* What few hops have: extension objects, in pieces, and a next-hop MTU. */
@@ -73,7 +74,7 @@ struct ext_block {
 _Static_assert(sizeof(struct trace_probe) == 8, "probe");
 _Static_assert(sizeof(struct probe_block) <= TECHNIQUE_BLOCK, "probe block");
 _Static_assert(sizeof(struct hop_block) <= TECHNIQUE_BLOCK, "hop block");
-_Static_assert(sizeof(struct trace_hop) == 36, "hop");
+_Static_assert(sizeof(struct trace_hop) == 20, "hop");
 _Static_assert(sizeof(struct ext_block) <= TECHNIQUE_BLOCK, "ext block");
 
 enum trace_mode { MODE_TRACE, MODE_LASTDITCH, MODE_PAUSE };
@@ -82,12 +83,11 @@ struct trace {
 	int64_t start_ns; /* wall clock */
 	struct probe_block *probes, *probes_last;
 	struct hop_block *hops, *hops_last;
-	struct ext_block *exts, *exts_last;
-	uint64_t answered[4]; /* ttls with a reply, a bit each */
+	struct ext_block *exts; /* the latest first */
 	uint16_t nprobes, nhops;
-	uint16_t
-	    lastditch_from; /* number of the first last-ditch probe, or 0 */
+	uint16_t lastditch_from; /* number of its first probe, or 0 */
 	uint8_t ttl, attempt;
+	uint8_t answered; /* the highest ttl with a reply, or 0 */
 	uint8_t mode; /* enum trace_mode */
 	uint8_t after_mode; /* MODE_PAUSE: what the pause interrupts */
 	uint8_t stop_reason, stop_data;
@@ -107,6 +107,18 @@ trace_probe_get(const struct trace *tr, unsigned int number);
 /* A new zeroed entry for the next probe; counts it. */
 struct trace_probe *trace_probe_add(struct task *t, struct trace *tr);
 
+/* Walk the replies in order of arrival: the first, and the one behind it; NULL
+ * at the end. */
+struct trace_walk {
+	const struct trace *tr;
+	const struct hop_block *block;
+	size_t size; /* of a hop, bytes */
+	unsigned int at, number; /* in the block; of all */
+};
+const struct trace_hop *trace_hop_first(
+    const struct task *t, const struct trace *tr, struct trace_walk *w);
+const struct trace_hop *trace_hop_next(struct trace_walk *w);
+
 /* Keep R as an answer to probe NUMBER; marks nothing as answered.  NULL when
  * that probe has had REPLIES_MAX already. */
 struct trace_hop *trace_hop_add(
@@ -116,7 +128,8 @@ struct trace_hop *trace_hop_add(
  * Was the address of H seen at an earlier ttl than H's?  The ttl just before
  * does not count: that is a router that forwards packets with ttl zero.
  */
-int trace_is_loop(const struct trace *tr, const struct trace_hop *h);
+int trace_is_loop(
+    const struct task *t, const struct trace *tr, const struct trace_hop *h);
 
 /* --- trace_record.c --------------------------------------------------------- */
 

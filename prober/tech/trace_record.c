@@ -53,20 +53,20 @@ static size_t
 join_ext(const struct trace *tr, uint16_t hop, uint8_t **bytes,
     struct warts_hop *out)
 {
-	size_t len = 0;
+	size_t len = 0, end;
 
 	for (const struct ext_block *b = tr->exts; b != NULL; b = b->next)
 		len += b->hop == hop ? b->len : 0u;
 	*bytes = len > 0 ? technique_scratch(len) : NULL;
-	len = 0;
+	end = len; /* the last piece comes first */
 	for (const struct ext_block *b = tr->exts; b != NULL; b = b->next) {
 		if (b->hop != hop)
 			continue;
+		end -= b->len;
 		if (b->len > 0)
-			memcpy(*bytes + len, b->bytes, b->len);
+			memcpy(*bytes + end, b->bytes, b->len);
 		else
 			out->nhmtu = b->nhmtu;
-		len += b->len;
 	}
 	return len;
 }
@@ -140,27 +140,24 @@ add_lastditch(struct warts_trace *out, const struct warts_hop *hop, size_t most)
 static void
 fill_hops(const struct task *t, struct trace *tr, struct warts_trace *out)
 {
-	struct hop_block *b = tr->hops;
+	const struct trace_hop *h;
 	struct warts_hop hop;
+	struct trace_walk w;
 
 	if (tr->nhops == 0)
 		return;
 	out->hops = technique_scratch(tr->nhops * sizeof(hop));
-	for (uint16_t i = 0; i < tr->nhops; i++) {
-		const struct trace_hop *h = &b->h[i % HOPS_PER_BLOCK];
-
+	for (h = trace_hop_first(t, tr, &w); h != NULL;
+	     h = trace_hop_next(&w)) {
 		memset(&hop, 0, sizeof(hop));
 		fill_hop(t, tr, h, &hop);
 		hop.probe_size = out->probe_size;
 		if (tr->exts != NULL)
-			fill_ext(tr, i, &hop);
-		if (tr->lastditch_from != 0 && h->probe >= tr->lastditch_from) {
+			fill_ext(tr, (uint16_t)w.number, &hop);
+		if (tr->lastditch_from != 0 && h->probe >= tr->lastditch_from)
 			add_lastditch(out, &hop, tr->nhops);
-		} else {
+		else
 			insert_hop(out->hops, out->nhops++, &hop);
-		}
-		if (i % HOPS_PER_BLOCK == HOPS_PER_BLOCK - 1)
-			b = b->next;
 	}
 }
 

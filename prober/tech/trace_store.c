@@ -37,12 +37,26 @@ trace_probe_add(struct task *t, struct trace *tr)
 	return &tr->probes_last->p[tr->nprobes++ % PROBES_PER_BLOCK];
 }
 
+static size_t
+hop_size(const struct task *t)
+{
+	return sizeof(struct trace_hop) + addr_len(task_dst(t)->family);
+}
+
+static struct trace_hop *
+hop_at(const struct hop_block *b, unsigned int i, size_t size)
+{
+	return (struct trace_hop *)(void *)((uintptr_t)b->bytes + i * size);
+}
+
 static struct trace_hop *
 hop_add(struct task *t, struct trace *tr)
 {
+	size_t size = hop_size(t);
+	unsigned int per_block = (unsigned int)(HOP_BYTES_PER_BLOCK / size);
 	struct hop_block *b;
 
-	if (tr->nhops % HOPS_PER_BLOCK == 0) {
+	if (tr->nhops % per_block == 0) {
 		b = technique_block(t);
 		if (tr->hops == NULL)
 			tr->hops = b;
@@ -50,7 +64,30 @@ hop_add(struct task *t, struct trace *tr)
 			tr->hops_last->next = b;
 		tr->hops_last = b;
 	}
-	return &tr->hops_last->h[tr->nhops++ % HOPS_PER_BLOCK];
+	return hop_at(tr->hops_last, tr->nhops++ % per_block, size);
+}
+
+const struct trace_hop *
+trace_hop_first(
+    const struct task *t, const struct trace *tr, struct trace_walk *w)
+{
+	w->tr = tr;
+	w->block = tr->hops;
+	w->size = hop_size(t);
+	w->at = w->number = 0;
+	return tr->nhops > 0 ? hop_at(w->block, 0, w->size) : NULL;
+}
+
+const struct trace_hop *
+trace_hop_next(struct trace_walk *w)
+{
+	if (++w->number == w->tr->nhops)
+		return NULL;
+	if (++w->at == HOP_BYTES_PER_BLOCK / w->size) {
+		w->at = 0;
+		w->block = w->block->next;
+	}
+	return hop_at(w->block, w->at, w->size);
 }
 
 static struct ext_block *
@@ -59,11 +96,8 @@ ext_block_add(struct task *t, struct trace *tr)
 	struct ext_block *b = technique_block(t);
 
 	b->hop = (uint16_t)(tr->nhops - 1);
-	if (tr->exts == NULL)
-		tr->exts = b;
-	else
-		tr->exts_last->next = b;
-	tr->exts_last = b;
+	b->next = tr->exts;
+	tr->exts = b;
 	return b;
 }
 
@@ -86,22 +120,22 @@ ext_add(struct task *t, struct trace *tr, const struct reply *r)
 }
 
 int
-trace_is_loop(const struct trace *tr, const struct trace_hop *h)
+trace_is_loop(
+    const struct task *t, const struct trace *tr, const struct trace_hop *h)
 {
-	const struct hop_block *b = tr->hops;
+	size_t len = addr_len(task_dst(t)->family);
+	const struct trace_hop *o;
+	struct trace_walk w;
 	int earlier = 0;
 
-	for (unsigned int i = 0; i < tr->nhops; i++) {
-		const struct trace_hop *o = &b->h[i % HOPS_PER_BLOCK];
-
-		if (o->probe_ttl < h->probe_ttl &&
-		    memcmp(o->addr, h->addr, 16) == 0) {
-			if (o->probe_ttl + 1 == h->probe_ttl)
-				return 0;
-			earlier = 1;
-		}
-		if (i % HOPS_PER_BLOCK == HOPS_PER_BLOCK - 1)
-			b = b->next;
+	for (o = trace_hop_first(t, tr, &w); o != NULL;
+	     o = trace_hop_next(&w)) {
+		if (o->probe_ttl >= h->probe_ttl ||
+		    memcmp(o->addr, h->addr, len) != 0)
+			continue;
+		if (o->probe_ttl + 1 == h->probe_ttl)
+			return 0;
+		earlier = 1;
 	}
 	return earlier;
 }
@@ -118,7 +152,7 @@ trace_hop_add(
 		return NULL;
 	p->nreplies++;
 	h = hop_add(t, tr);
-	memcpy(h->addr, r->from.b, 16);
+	memcpy(h->addr, r->from.b, addr_len(task_dst(t)->family));
 	h->probe = (uint16_t)number;
 	h->probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
