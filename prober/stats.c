@@ -27,7 +27,8 @@ print_eta(int64_t seconds)
 void
 stats_progress(struct stats *s, int64_t now_ns)
 {
-	int64_t since_ns = now_ns - s->shown_ns;
+	int64_t since_ns =
+	    now_ns - (s->shown_ns != 0 ? s->shown_ns : s->start_ns);
 	uint64_t done = s->recorded;
 
 	if (!s->progress || since_ns < NS_PER_SEC / 2)
