@@ -16,6 +16,7 @@
  *		SIGUSR1 while writing)
  *	-e	end the cycles at the end
  *	-p US	pause after each trace
+ *	-h N	hops of a trace (1)
  */
 #include <errno.h>
 #include <signal.h>
@@ -33,13 +34,14 @@
 
 #define CYCLE 1700006400u /* 2023-11-15 00:00:00 UTC */
 #define LISTS_MAX 16
+#define HOPS_MAX 64
 #define TICK_EVERY 64 /* traces */
 
 static struct {
 	const char *dir;
-	uint32_t n, rotate, step, lists, pause_us;
+	uint32_t n, rotate, step, lists, pause_us, hops;
 	int wait, end;
-} opts = {.lists = 1};
+} opts = {.lists = 1, .hops = 1};
 
 static volatile sig_atomic_t rotate_now, stop_now;
 
@@ -75,7 +77,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:n:r:s:l:p:we")) != -1) {
+	while ((c = getopt(argc, argv, "d:n:r:s:l:p:h:we")) != -1) {
 		switch (c) {
 		case 'd':
 			opts.dir = optarg;
@@ -95,6 +97,9 @@ options(int argc, char **argv)
 		case 'p':
 			opts.pause_us = number(optarg);
 			break;
+		case 'h':
+			opts.hops = number(optarg);
+			break;
 		case 'w':
 			opts.wait = 1;
 			break;
@@ -105,7 +110,8 @@ options(int argc, char **argv)
 			exit(EXIT_PERMANENT);
 		}
 	}
-	if (opts.dir == NULL || opts.lists < 1 || opts.lists > LISTS_MAX)
+	if (opts.dir == NULL || opts.lists < 1 || opts.lists > LISTS_MAX ||
+	    opts.hops < 1 || opts.hops > HOPS_MAX)
 		log_fatal(EXIT_PERMANENT, "bad options");
 }
 
@@ -132,16 +138,28 @@ first_number(void)
 	return (uint32_t)n;
 }
 
+/* Each router answers from an address of its own near the target's. */
+static void
+make_hops(struct warts_hop *hops, uint32_t i)
+{
+	for (uint32_t h = 0; h < opts.hops; h++) {
+		const uint8_t bytes[4] = {192, 0, (uint8_t)(2 + h), (uint8_t)i};
+
+		hops[h] =
+		    (struct warts_hop){.addr = addr_make(ADDR_IPV4, bytes),
+			.probe_ttl = (uint8_t)(h + 1),
+			.rtt_us = i % 100000,
+			.icmp_type = 11,
+			.probe_size = 44,
+			.reply_size = 56};
+	}
+}
+
 static int
 put(struct segment_writer *w, int cycle, uint32_t i)
 {
 	const uint8_t bytes[4] = {192, 0, 2, (uint8_t)i};
-	struct warts_hop hop = {.addr = addr_make(ADDR_IPV4, bytes),
-	    .probe_ttl = 1,
-	    .rtt_us = i % 100000,
-	    .icmp_type = 11,
-	    .probe_size = 44,
-	    .reply_size = 56};
+	struct warts_hop hops[HOPS_MAX];
 	struct warts_trace t = {
 	    .src = addr_make(ADDR_IPV4, bytes),
 	    .dst = addr_make(ADDR_IPV4, bytes),
@@ -151,11 +169,12 @@ put(struct segment_writer *w, int cycle, uint32_t i)
 	    .method = WARTS_TRACE_ICMP_PARIS,
 	    .first_ttl = 1,
 	    .squeries = 1,
-	    .hop_count = 1,
-	    .nhops = 1,
-	    .hops = &hop,
+	    .hop_count = (uint16_t)opts.hops,
+	    .nhops = (uint16_t)opts.hops,
+	    .hops = hops,
 	};
 
+	make_hops(hops, i);
 	return segment_trace(w, cycle, &t);
 }
 

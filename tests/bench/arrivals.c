@@ -1,0 +1,228 @@
+/*
+ * arrivals: how evenly packets come, at the other end of the wire: frames that
+ * leave past the queueing discipline are not shown to captures on their own
+ * machine.
+ *
+ *	arrivals DEVICE RATE SKIP-S SECONDS
+ *
+ * Prints "ready", waits for the first probe (UDP, echo request), then measures
+ * from SKIP-S after it for SECONDS, by the kernel's time stamps:
+ *
+ *	packets 50000 pps 10000.12 off 0.001% ms 1.80 over 0 tens 1.16 over 0
+ *
+ * with the mean rate and what it is off; the fullest window of a millisecond
+ * that begins with any packet, in shares (a share is RATE/1000, but at least
+ * one packet), and how many calendar milliseconds carried more than twice
+ * theirs; the same for 10 ms and 1.2.  A capture with holes proves nothing:
+ * exit 111 when the ring has lost something.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/scan.h"
+#include "common/xmalloc.h"
+
+#define BLOCK_BYTES (1024u * 1024)
+#define BLOCKS 64u
+#define FRAME_BYTES 2048u
+#define RETIRE_MS 20
+#define POLL_MS 30000 /* nothing for so long: the sender is gone */
+
+struct arrivals {
+	int64_t *at_ns;
+	size_t count, size;
+	int64_t from_ns, to_ns; /* what counts; 0: not known yet */
+	int64_t skip_ns, length_ns;
+};
+
+static uint8_t *
+open_ring(const char *device, int *fd)
+{
+	struct tpacket_req3 req = {.tp_block_size = BLOCK_BYTES,
+	    .tp_block_nr = BLOCKS,
+	    .tp_frame_size = FRAME_BYTES,
+	    .tp_frame_nr = BLOCK_BYTES / FRAME_BYTES * BLOCKS,
+	    .tp_retire_blk_tov = RETIRE_MS};
+	struct sockaddr_ll sll = {.sll_family = AF_PACKET,
+	    .sll_protocol = htons(ETH_P_ALL),
+	    .sll_ifindex = (int)if_nametoindex(device)};
+	int version = TPACKET_V3, one = 1;
+	void *map;
+
+	*fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (*fd == -1 ||
+	    setsockopt(*fd, SOL_PACKET, PACKET_VERSION, &version,
+		sizeof(version)) == -1 ||
+	    setsockopt(*fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+		sizeof(one)) == -1 ||
+	    setsockopt(*fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) ==
+		-1)
+		log_fatal(EXIT_TEMPORARY, "ring: %s", strerror(errno));
+	map = mmap(NULL, (size_t)BLOCK_BYTES * BLOCKS, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, *fd, 0);
+	if (map == MAP_FAILED ||
+	    bind(*fd, (struct sockaddr *)&sll, sizeof(sll)) == -1)
+		log_fatal(EXIT_TEMPORARY, "%s: %s", device, strerror(errno));
+	return map;
+}
+
+static int
+is_probe(const uint8_t *p)
+{
+	if (p[0] >> 4 == 4)
+		return p[9] == IPPROTO_UDP ||
+		    (p[9] == IPPROTO_ICMP && p[20] == 8);
+	return p[0] >> 4 == 6 &&
+	    (p[6] == IPPROTO_UDP || (p[6] == IPPROTO_ICMPV6 && p[40] == 128));
+}
+
+static void
+take(struct arrivals *a, int64_t at_ns)
+{
+	if (a->from_ns == 0) {
+		a->from_ns = at_ns + a->skip_ns;
+		a->to_ns = a->from_ns + a->length_ns;
+	}
+	if (at_ns < a->from_ns || at_ns >= a->to_ns)
+		return;
+	if (a->count == a->size) {
+		a->size = a->size == 0 ? 65536 : 2 * a->size;
+		a->at_ns = xreallocarray(a->at_ns, a->size, sizeof(*a->at_ns));
+	}
+	a->at_ns[a->count++] = at_ns;
+}
+
+/* All packets of a block.  Non-zero when the last is past the end. */
+static int
+take_block(struct arrivals *a, struct tpacket_block_desc *b)
+{
+	uint8_t *at = (uint8_t *)b + b->hdr.bh1.offset_to_first_pkt;
+	int64_t ns = 0;
+
+	for (uint32_t i = 0; i < b->hdr.bh1.num_pkts; i++) {
+		struct tpacket3_hdr *h = (void *)at;
+
+		ns = h->tp_sec * NS_PER_SEC + h->tp_nsec;
+		if (is_probe(at + h->tp_net))
+			take(a, ns);
+		at += h->tp_next_offset;
+	}
+	__atomic_store_n(
+	    &b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	return a->to_ns != 0 && ns >= a->to_ns;
+}
+
+static void
+listen_all(struct arrivals *a, int fd, uint8_t *map)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct tpacket_stats_v3 st;
+	socklen_t len = sizeof(st);
+
+	for (unsigned int i = 0;; i = (i + 1) % BLOCKS) {
+		struct tpacket_block_desc *b =
+		    (void *)(map + (size_t)i * BLOCK_BYTES);
+
+		while (!(__atomic_load_n(
+			     &b->hdr.bh1.block_status, __ATOMIC_ACQUIRE) &
+		    TP_STATUS_USER)) {
+			if (poll(&pfd, 1, POLL_MS) == 0)
+				log_fatal(EXIT_TEMPORARY, "no packets");
+		}
+		if (take_block(a, b))
+			break;
+	}
+	if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &st, &len) == -1 ||
+	    st.tp_drops > 0)
+		log_fatal(EXIT_TEMPORARY, "%u packets lost", st.tp_drops);
+}
+
+/* The most packets in any window of WIDTH. */
+static size_t
+fullest(const struct arrivals *a, int64_t width_ns)
+{
+	size_t most = 0;
+
+	for (size_t i = 0, j = 0; i < a->count; i++) {
+		while (j < a->count && a->at_ns[j] < a->at_ns[i] + width_ns)
+			j++;
+		if (j - i > most)
+			most = j - i;
+	}
+	return most;
+}
+
+/* Windows of WIDTH, side by side, with more than MOST packets. */
+static size_t
+fuller(const struct arrivals *a, int64_t width_ns, double most)
+{
+	size_t n = 0, here = 0;
+	int64_t window = -1, w;
+
+	for (size_t i = 0; i < a->count; i++) {
+		w = (a->at_ns[i] - a->from_ns) / width_ns;
+		n += w != window && (double)here > most;
+		here = w == window ? here + 1 : 1;
+		window = w;
+	}
+	return n + ((double)here > most);
+}
+
+static void
+report(const struct arrivals *a, double rate)
+{
+	double share = rate / 1000, tens = rate / 100, pps;
+
+	if (a->count < 2)
+		log_fatal(EXIT_TEMPORARY, "too few packets");
+	/* Few: by the gaps between them.  Many: by what the time held. */
+	if (a->count < 10000)
+		pps = (double)(a->count - 1) * NS_PER_SEC /
+		    (double)(a->at_ns[a->count - 1] - a->at_ns[0]);
+	else
+		pps = (double)a->count * NS_PER_SEC / (double)a->length_ns;
+	share = share < 1 ? 1 : share;
+	tens = tens < 1 ? 1 : tens;
+	printf("packets %zu pps %.3f off %.3f%% ms %.2f over %zu tens %.2f "
+	       "over %zu\n",
+	    a->count, pps, 100 * (pps / rate - 1),
+	    (double)fullest(a, NS_PER_MS) / share,
+	    fuller(a, NS_PER_MS, 2 * share),
+	    (double)fullest(a, 10 * NS_PER_MS) / tens,
+	    fuller(a, 10 * NS_PER_MS, tens > 1 ? 1.2 * tens : 1));
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct arrivals a;
+	uint32_t rate, skip_s, seconds;
+	uint8_t *map;
+	int fd;
+
+	log_init("arrivals", 0, 0);
+	if (argc != 5 || scan_u32(argv[2], 1, 10000000, &rate) == -1 ||
+	    scan_u32(argv[3], 0, 3600, &skip_s) == -1 ||
+	    scan_u32(argv[4], 1, 3600, &seconds) == -1)
+		log_fatal(EXIT_PERMANENT,
+		    "usage: arrivals DEVICE RATE SKIP-S SECONDS");
+	a.skip_ns = skip_s * NS_PER_SEC;
+	a.length_ns = seconds * NS_PER_SEC;
+	map = open_ring(argv[1], &fd);
+	puts("ready");
+	fflush(stdout);
+	listen_all(&a, fd, map);
+	report(&a, rate);
+	return EXIT_DONE;
+}
