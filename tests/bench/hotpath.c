@@ -427,7 +427,7 @@ main(int argc, char **argv)
 	ns = cpu_ns();
 	loop();
 	ns = cpu_ns() - ns;
-	output_close(e.out, now_ns);
+	output_close(e.out, now_ns, 0);
 	printf("probes %ju replies %ju records %ju turns %ju ns/probe %.1f\n",
 	    (uintmax_t)e.stats.sent, (uintmax_t)e.stats.received,
 	    (uintmax_t)e.stats.recorded, (uintmax_t)e.stats.turns,
