@@ -84,10 +84,12 @@ struct trace {
 	struct probe_block *probes, *probes_last;
 	struct hop_block *hops, *hops_last;
 	struct ext_block *exts; /* the latest first */
+	uint64_t seen; /* a bit, by hash, for each address that replied */
 	uint16_t nprobes, nhops;
 	uint16_t lastditch_from; /* number of its first probe, or 0 */
 	uint8_t ttl, attempt;
 	uint8_t answered; /* the highest ttl with a reply, or 0 */
+	uint8_t maybe_again; /* the last reply's bit was in `seen' */
 	uint8_t mode; /* enum trace_mode */
 	uint8_t after_mode; /* MODE_PAUSE: what the pause interrupts */
 	uint8_t stop_reason, stop_data;
@@ -125,7 +127,7 @@ struct trace_hop *trace_hop_add(
     struct task *t, struct trace *tr, const struct reply *r, int number);
 
 /*
- * Was the address of H seen at an earlier ttl than H's?  The ttl just before
+ * Was the address of H, the reply kept last, seen at an earlier ttl than H's?  The ttl just before
  * does not count: that is a router that forwards packets with ttl zero.
  */
 int trace_is_loop(

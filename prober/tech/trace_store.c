@@ -128,6 +128,8 @@ trace_is_loop(
 	struct trace_walk w;
 	int earlier = 0;
 
+	if (!tr->maybe_again)
+		return 0;
 	for (o = trace_hop_first(t, tr, &w); o != NULL;
 	     o = trace_hop_next(&w)) {
 		if (o->probe_ttl >= h->probe_ttl ||
@@ -138,6 +140,16 @@ trace_is_loop(
 		earlier = 1;
 	}
 	return earlier;
+}
+
+/* Note in `seen' who replied; nearly always it is somebody new. */
+static void
+note_address(struct trace *tr, const struct addr *a)
+{
+	uint64_t bit = 1ULL << (addr_hash(a) >> 58);
+
+	tr->maybe_again = (tr->seen & bit) != 0;
+	tr->seen |= bit;
 }
 
 struct trace_hop *
@@ -153,6 +165,7 @@ trace_hop_add(
 	p->nreplies++;
 	h = hop_add(t, tr);
 	memcpy(h->addr, r->from.b, addr_len(task_dst(t)->family));
+	note_address(tr, &r->from);
 	h->probe = (uint16_t)number;
 	h->probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
