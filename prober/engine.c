@@ -56,6 +56,15 @@ on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
 
 /* --- expire ------------------------------------------------------------------- */
 
+/* May a reply to what T waits for have been among those that were lost? */
+static int
+was_lossy(const struct engine *e, const struct task *t)
+{
+	int64_t sent_ns = t->due_ns - timeout_ns(&e->window.timeout, t);
+
+	return sent_ns < e->lossy_to_ns && t->due_ns > e->lossy_from_ns;
+}
+
 static void
 expire(struct engine *e)
 {
@@ -66,7 +75,10 @@ expire(struct engine *e)
 		if (t == NULL)
 			return;
 		t->where = TASK_IDLE;
-		t->m->tech->timeout(t);
+		if (e->lossy_to_ns != 0 && was_lossy(e, t))
+			t->m->tech->again(t);
+		else
+			t->m->tech->timeout(t);
 	}
 }
 
@@ -287,25 +299,52 @@ record(struct engine *e)
 
 /* --- the turn ---------------------------------------------------------------------------- */
 
+/*
+ * Replies that were lost for want of room in the ring must not be recorded as
+ * silence: what was waited for meanwhile is asked again.  And we send slower
+ * until there are no more losses.
+ */
 static void
-tick(struct engine *e)
+look_for_losses(struct engine *e)
 {
 	uint64_t drops = rx_drops(e->rx);
-	struct listcycle *lc;
-	int full;
 
-	e->tick_ns = e->now_ns + TICK_NS;
+	if (drops == 0) {
+		pacer_recover(&e->pacer);
+		return;
+	}
+	if (e->lossy_to_ns != e->tick_ns - TICK_NS)
+		e->lossy_from_ns = e->tick_ns - TICK_NS;
+	e->lossy_to_ns = e->now_ns;
 	e->stats.ring_drops += drops;
-	if (drops > 0)
-		log_warn("%ju replies lost: the receive ring was full",
-		    (uintmax_t)drops);
-	TAILQ_FOREACH(lc, &e->admit.table, link)
-	output_account(e->out, lc);
-	full = output_tick(e->out, e->now_ns);
+	pacer_slow(&e->pacer);
+	log_warn("%ju replies lost, the receive ring was full: asking again, "
+		 "at %ju packets/s for now",
+	    (uintmax_t)drops, (uintmax_t)e->pacer.pps);
+}
+
+static void
+look_at_disk(struct engine *e)
+{
+	int full = output_tick(e->out, e->now_ns);
+
 	if (full && !e->full)
 		log_warn(
 		    "no room for records: admitting nothing until there is");
 	e->full = full;
+}
+
+static void
+tick(struct engine *e)
+{
+	struct listcycle *lc;
+
+	look_for_losses(e);
+	e->tick_ns = e->now_ns + TICK_NS;
+	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL;
+	     lc = TAILQ_NEXT(lc, link))
+		output_account(e->out, lc);
+	look_at_disk(e);
 	e->source->ops->tick(e->source);
 	end_cycles(e);
 	stats_progress(&e->stats, e->now_ns);
@@ -368,8 +407,9 @@ turn(struct engine *e)
 
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->stats.turns++;
-	rx_poll(e->rx, RX_BUDGET, on_packet, e);
-	expire(e);
+	/* Silence is known only when every reply that is there was seen. */
+	if (rx_poll(e->rx, RX_BUDGET, on_packet, e) < RX_BUDGET)
+		expire(e);
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;

@@ -5,7 +5,7 @@
 void
 pacer_init(struct pacer *p, uint32_t pps)
 {
-	p->pps = pps;
+	p->pps = p->asked = pps;
 	p->last_ns = p->sent_ns = 0;
 	p->acc = p->peak = CREDIT;
 }
@@ -106,4 +106,17 @@ pacer_due(const struct pacer *p, int64_t now_ns)
 	if (p->sent_ns != 0 && due_ns < p->sent_ns + slice_ns(p))
 		due_ns = p->sent_ns + slice_ns(p);
 	return due_ns > now_ns ? due_ns : now_ns;
+}
+
+void
+pacer_slow(struct pacer *p)
+{
+	if (p->pps > 1)
+		p->pps -= (p->pps + 3) / 4;
+}
+
+void
+pacer_recover(struct pacer *p)
+{
+	p->pps += (p->asked - p->pps + 7) / 8;
 }

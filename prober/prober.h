@@ -163,6 +163,8 @@ void timeout_init(struct timeout *to);
 void timeout_add(
     struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns);
 void timeout_remove(struct timeout *to, struct task *t);
+/* How long T, which is in a class, waits in all. */
+int64_t timeout_ns(const struct timeout *to, const struct task *t);
 /* The earliest deadline; INT64_MAX when there is none. */
 int64_t timeout_due(const struct timeout *to);
 /* A task whose deadline has come, removed; NULL if none. */
@@ -212,7 +214,8 @@ void window_scratch_reset(void);
  * the share of two.
  */
 struct pacer {
-	uint64_t pps; /* 0: no limit */
+	uint64_t pps; /* now; 0: no limit */
+	uint64_t asked; /* the rate asked for */
 	int64_t last_ns; /* of the last accrual; 0: none yet */
 	int64_t sent_ns; /* of the last spending */
 	uint64_t acc, peak; /* credits × 1e9 */
@@ -233,6 +236,10 @@ uint32_t pacer_credits(struct pacer *p, int64_t now_ns);
 void pacer_spend(struct pacer *p, uint32_t n);
 /* There is nothing to send: unused time earns no more than one credit. */
 void pacer_idle(struct pacer *p);
+/* Replies are being lost: a quarter slower.  They are not: back towards the rate
+ * asked for, an eighth of the way.  Each about once a second. */
+void pacer_slow(struct pacer *p);
+void pacer_recover(struct pacer *p);
 /* When the next packets may go. */
 int64_t pacer_due(const struct pacer *p, int64_t now_ns);
 
@@ -311,6 +318,7 @@ struct engine {
 	struct stats stats;
 	struct batch batch;
 	int64_t now_ns, tick_ns;
+	int64_t lossy_from_ns, lossy_to_ns; /* when replies were lost last */
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
 	int naps; /* since the loop saw to other things */

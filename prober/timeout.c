@@ -88,6 +88,12 @@ timeout_remove(struct timeout *to, struct task *t)
 }
 
 int64_t
+timeout_ns(const struct timeout *to, const struct task *t)
+{
+	return to->classes[t->timeout].ns;
+}
+
+int64_t
 timeout_due(const struct timeout *to)
 {
 	int64_t due_ns = INT64_MAX;

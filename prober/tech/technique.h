@@ -113,6 +113,9 @@ struct technique {
 	void (*sent)(struct task *t, uint32_t id, int64_t tx_ns);
 	void (*reply)(struct task *t, const struct reply *r);
 	void (*timeout)(struct task *t);
+	/* The wait is over, but replies were lost here meanwhile: silence means
+	 * nothing.  Send the same again, within reason. */
+	void (*again)(struct task *t);
 	/* The probe asked for last cannot be sent: an errno. */
 	void (*failed)(struct task *t, int err);
 	/* Fill in the record; memory may be taken with technique_scratch(). */

@@ -22,6 +22,7 @@
 
 #define NS_PER_CS 10000000LL /* hundredth of a second */
 #define TTL_MAX 255
+#define AGAINS_MAX 8 /* probes repeated for losses of our own, per trace */
 #define LASTDITCH_TTL 255
 
 static const char *const method_words[] = {
@@ -286,6 +287,19 @@ trace_timeout(struct task *t)
 }
 
 static void
+trace_again(struct task *t)
+{
+	struct trace *tr = task_state(t);
+
+	if (tr->mode == MODE_PAUSE || tr->agains == AGAINS_MAX) {
+		trace_timeout(t);
+		return;
+	}
+	tr->agains++;
+	next_probe(t, tr, last_tx_ns(tr, tr->start_ns));
+}
+
+static void
 trace_failed(struct task *t, int err)
 {
 	finish(t, task_state(t), WARTS_STOP_ERROR, err & 0xff);
@@ -519,6 +533,7 @@ const struct technique technique_trace = {
     .sent = trace_sent,
     .reply = trace_reply,
     .timeout = trace_timeout,
+    .again = trace_again,
     .failed = trace_failed,
     .record = trace_record,
 };

@@ -94,6 +94,7 @@ struct trace {
 	uint8_t after_mode; /* MODE_PAUSE: what the pause interrupts */
 	uint8_t stop_reason, stop_data;
 	uint8_t loops;
+	uint8_t agains; /* probes repeated because replies were lost here */
 	uint8_t asked; /* for a credit, and the probe is not built yet */
 };
 
