@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/prog.h"
 #include "common/show/show.h"
 #include "common/show/summary.h"
 #include "common/warts/reader.h"
@@ -172,50 +173,64 @@ view_file(struct view *v, const char *file)
 	note_skipped(v);
 }
 
-static _Noreturn void
-usage(void)
+static const char *
+set_format(void *ctx, const char *arg)
 {
-	fprintf(stderr,
-	    "usage: wartsview [-t text|json|summary] [-g 2021|2026] "
-	    "[FILE ...]\n");
-	exit(EXIT_PERMANENT);
+	struct view *v = ctx;
+
+	if (strcmp(arg, "text") == 0)
+		v->show.format = SHOW_TEXT;
+	else if (strcmp(arg, "json") == 0)
+		v->show.format = SHOW_JSON;
+	else if (strcmp(arg, "summary") == 0 && v->summary == NULL)
+		v->summary = summary_new();
+	else if (strcmp(arg, "summary") != 0)
+		return "is not text, json or summary";
+	return NULL;
 }
 
-static void
-options(struct view *v, int argc, char **argv)
+static const char *
+set_generation(void *ctx, const char *arg)
 {
-	int c;
+	struct view *v = ctx;
 
-	v->show.generation = SHOW_2026;
-	while ((c = getopt(argc, argv, "g:t:")) != -1) {
-		if (c == 't' && strcmp(optarg, "text") == 0)
-			v->show.format = SHOW_TEXT;
-		else if (c == 't' && strcmp(optarg, "json") == 0)
-			v->show.format = SHOW_JSON;
-		else if (c == 't' && strcmp(optarg, "summary") == 0)
-			v->summary = summary_new();
-		else if (c == 'g' && strcmp(optarg, "2021") == 0)
-			v->show.generation = SHOW_2021;
-		else if (c == 'g' && strcmp(optarg, "2026") == 0)
-			v->show.generation = SHOW_2026;
-		else
-			usage();
-	}
+	if (strcmp(arg, "2021") == 0)
+		v->show.generation = SHOW_2021;
+	else if (strcmp(arg, "2026") == 0)
+		v->show.generation = SHOW_2026;
+	else
+		return "is not 2021 or 2026";
+	return NULL;
 }
+
+static const struct prog_opt table[] = {
+    {'t', NULL, "FORMAT", "text, json, or summary (text)", set_format},
+    {'g', NULL, "YEAR", "as the scamper of 2021 or of 2026 (2026)",
+	set_generation},
+    {0, NULL, NULL, NULL, NULL},
+};
+
+static const struct prog_usage usage = {
+    .name = "wartsview",
+    .synopsis = "[-t text|json|summary] [-g 2021|2026] [FILE ...]",
+    .purpose = "Print warts files.",
+    .exit_code = EXIT_PERMANENT,
+};
 
 int
 main(int argc, char **argv)
 {
 	struct view *v = xcalloc(1, sizeof(*v));
-	int rc;
+	int first, rc;
 
 	log_init("wartsview", 0, 0);
 	signal(SIGPIPE, SIG_IGN);
 	wbuf_init(&v->out);
-	options(v, argc, argv);
-	if (optind == argc)
+	v->show.generation = SHOW_2026;
+	first = prog_options(&usage, table, argc, argv, v);
+	if (first == argc)
 		view_file(v, "-");
-	for (int i = optind; i < argc; i++)
+	for (int i = first; i < argc; i++)
 		view_file(v, argv[i]);
 	if (v->summary != NULL)
 		summary_print(v->summary, &v->out);
