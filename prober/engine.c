@@ -56,6 +56,24 @@ on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
 
 /* --- expire ------------------------------------------------------------------- */
 
+/*
+ * Replies that were lost for want of room in the ring must not be recorded as
+ * silence: what was waited for meanwhile is asked again.
+ */
+static void
+look_for_losses(struct engine *e)
+{
+	uint64_t drops = rx_drops(e->rx);
+
+	if (drops > 0) {
+		if (e->lossy_to_ns != e->looked_ns)
+			e->lossy_from_ns = e->looked_ns;
+		e->lossy_to_ns = e->now_ns;
+		e->stats.ring_drops += drops;
+	}
+	e->looked_ns = e->now_ns;
+}
+
 /* May a reply to what T waits for have been among those that were lost? */
 static int
 was_lossy(const struct engine *e, const struct task *t)
@@ -70,6 +88,9 @@ expire(struct engine *e)
 {
 	struct task *t;
 
+	if (timeout_due(&e->window.timeout) > e->now_ns)
+		return;
+	look_for_losses(e);
 	for (int i = 0; i < EXPIRE_BUDGET; i++) {
 		t = timeout_pop(&e->window.timeout, e->now_ns);
 		if (t == NULL)
@@ -299,24 +320,17 @@ record(struct engine *e)
 
 /* --- the turn ---------------------------------------------------------------------------- */
 
-/*
- * Replies that were lost for want of room in the ring must not be recorded as
- * silence: what was waited for meanwhile is asked again.  And we send slower
- * until there are no more losses.
- */
+/* While replies are being lost we send slower. */
 static void
-look_for_losses(struct engine *e)
+adapt_rate(struct engine *e)
 {
-	uint64_t drops = rx_drops(e->rx);
+	uint64_t drops = e->stats.ring_drops - e->told_drops;
 
 	if (drops == 0) {
 		pacer_recover(&e->pacer);
 		return;
 	}
-	if (e->lossy_to_ns != e->tick_ns - TICK_NS)
-		e->lossy_from_ns = e->tick_ns - TICK_NS;
-	e->lossy_to_ns = e->now_ns;
-	e->stats.ring_drops += drops;
+	e->told_drops = e->stats.ring_drops;
 	pacer_slow(&e->pacer);
 	log_warn("%ju replies lost, the receive ring was full: asking again, "
 		 "at %ju packets/s for now",
@@ -340,6 +354,7 @@ tick(struct engine *e)
 	struct listcycle *lc;
 
 	look_for_losses(e);
+	adapt_rate(e);
 	e->tick_ns = e->now_ns + TICK_NS;
 	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL;
 	     lc = TAILQ_NEXT(lc, link))
@@ -489,6 +504,7 @@ void
 engine_start(struct engine *e)
 {
 	e->now_ns = e->window.now_ns = clock_mono_ns();
+	e->looked_ns = e->now_ns;
 	e->tick_ns = e->now_ns + TICK_NS;
 	e->stats.start_ns = e->now_ns;
 	/* Naps end when asked, not up to 50 us later. */

@@ -107,10 +107,13 @@ static const char *
 set_word(void *ctx, const char *arg)
 {
 	struct options *o = ctx;
-	const char *value = scan_keyvalue(arg, "dnp");
+	const char *dnp = scan_keyvalue(arg, "dnp");
+	const char *blocks = scan_keyvalue(arg, "ring-blocks");
 
-	if (value != NULL)
-		o->dnp = value;
+	if (dnp != NULL)
+		o->dnp = dnp;
+	else if (blocks != NULL)
+		return set_number(blocks, 2, 65536, &o->ring_blocks);
 	else if (is_one_of(arg, formats))
 		o->out.format = arg;
 	else if (strcasecmp(arg, "cmdfile") == 0)
@@ -137,7 +140,8 @@ static const struct prog_opt table[] = {
     {'L', NULL, "ID", "list number (0)", set_list},
     {'C', NULL, "ID", "cycle number (0)", set_cycle},
     {'o', NULL, "FILE", "where results go, - is stdout (-)", set_output},
-    {'O', NULL, "WORD", "text, warts, json; cmdfile; dnp=FILE; raw", set_word},
+    {'O', NULL, "WORD",
+	"text, warts, json; cmdfile; dnp=FILE; raw; ring-blocks=N", set_word},
     {'H', "hold", "TIME", "hold time of an address being probed (5s)",
 	set_hold},
     {'e', NULL, "FILE", "write the process id to FILE", set_pidfile},

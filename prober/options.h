@@ -13,6 +13,7 @@ struct options {
 	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
 	struct output_config out;
 	const char *dnp;
+	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
 	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
 	int daemon, raw, verbose;
 };

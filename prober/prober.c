@@ -86,7 +86,11 @@ open_network(struct prober *p)
 	struct engine *e = &p->e;
 	uint16_t port = technique_default_port();
 	struct rx_config rx = {
-	    .pps = p->opt.pps, .port = port, .raw = p->opt.raw};
+	    .pps = p->opt.pps,
+	    .port = port,
+	    .blocks = p->opt.ring_blocks,
+	    .raw = p->opt.raw,
+	};
 	const char *why;
 
 	e->link = link_open(&why);

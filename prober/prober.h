@@ -318,7 +318,9 @@ struct engine {
 	struct stats stats;
 	struct batch batch;
 	int64_t now_ns, tick_ns;
+	int64_t looked_ns; /* when losses of the ring were looked for */
 	int64_t lossy_from_ns, lossy_to_ns; /* when replies were lost last */
+	uint64_t told_drops; /* ring drops that have been logged */
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
 	int naps; /* since the loop saw to other things */

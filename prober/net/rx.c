@@ -16,7 +16,7 @@ rx_open(const struct rx_config *cfg, const char **why)
 	struct rx *rx = NULL;
 
 	if (!cfg->raw && (cfg->pps == 0 || cfg->pps > BLOCKS_PPS))
-		rx = rx_ring_open(cfg->port, cfg->pps);
+		rx = rx_ring_open(cfg);
 	else if (!cfg->raw)
 		rx = rx_frames_open(cfg->port);
 	if (rx == NULL)

@@ -19,7 +19,7 @@ struct rx {
 };
 
 /* Each returns NULL with errno when the system has no such thing. */
-struct rx *rx_ring_open(uint16_t port, uint32_t pps);
+struct rx *rx_ring_open(const struct rx_config *cfg);
 struct rx *rx_frames_open(uint16_t port);
 struct rx *rx_raw_open(void);
 

@@ -15,49 +15,55 @@
 #include "common/xmalloc.h"
 #include "prober/net/rx_ops.h"
 
-#define BLOCK_BYTES (256 * 1024)
-#define BLOCKS_MIN 8
-#define BLOCKS_MAX 128
-#define PACKET_BYTES 200 /* of a reply in a block, about */
-#define FRAME_BYTES 2048
+/*
+ * A block that is not full is handed over after RETIRE_MS all the same: what
+ * the ring holds while we are not running is a matter of the number of blocks
+ * at low rates, two seconds, and of their size at high ones.
+ */
 #define RETIRE_MS 4
+#define BLOCKS 512
+#define BLOCK_BYTES_MIN 8192
+#define BLOCK_BYTES_MAX 32768
+#define PACKET_BYTES 160 /* of a reply in a block, about */
+#define FRAME_BYTES 2048
 
 struct ring {
 	struct rx rx;
 	uint8_t *map;
-	unsigned int blocks;
+	unsigned int blocks, block_bytes;
 	unsigned int block; /* next to look at */
 	/* inside a block that was not finished for want of budget: */
 	struct tpacket3_hdr *next;
 	uint32_t left;
 };
 
-/* Room for the replies of a quarter of a second. */
+/* Room for the replies of two retire times. */
 static unsigned int
-blocks_for(uint32_t pps)
+block_bytes_for(uint32_t pps)
 {
-	uint64_t n = (uint64_t)pps / 4 * PACKET_BYTES / BLOCK_BYTES;
+	uint64_t want = (uint64_t)pps * PACKET_BYTES * 2 * RETIRE_MS / 1000;
+	unsigned int bytes = BLOCK_BYTES_MIN;
 
-	if (n < BLOCKS_MIN)
-		return BLOCKS_MIN;
-	return n < BLOCKS_MAX ? (unsigned int)n : BLOCKS_MAX;
+	while (bytes < want && bytes < BLOCK_BYTES_MAX)
+		bytes *= 2;
+	return pps == 0 ? BLOCK_BYTES_MAX : bytes;
 }
 
 static int
 set_ring(struct ring *r)
 {
 	struct tpacket_req3 req = {
-	    .tp_block_size = BLOCK_BYTES,
+	    .tp_block_size = r->block_bytes,
 	    .tp_block_nr = r->blocks,
 	    .tp_frame_size = FRAME_BYTES,
-	    .tp_frame_nr = BLOCK_BYTES / FRAME_BYTES * r->blocks,
+	    .tp_frame_nr = r->block_bytes / FRAME_BYTES * r->blocks,
 	    .tp_retire_blk_tov = RETIRE_MS,
 	};
 
 	if (setsockopt(
 		r->rx.fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)) == -1)
 		return -1;
-	r->map = mmap(NULL, (size_t)BLOCK_BYTES * r->blocks,
+	r->map = mmap(NULL, (size_t)r->block_bytes * r->blocks,
 	    PROT_READ | PROT_WRITE, MAP_SHARED, r->rx.fd, 0);
 	return r->map == MAP_FAILED ? -1 : 0;
 }
@@ -65,7 +71,7 @@ set_ring(struct ring *r)
 static struct tpacket_block_desc *
 block_at(const struct ring *r, unsigned int i)
 {
-	return (void *)(r->map + (size_t)i * BLOCK_BYTES);
+	return (void *)(r->map + (size_t)i * r->block_bytes);
 }
 
 /* Begin the next block if the kernel has handed it over. */
@@ -128,7 +134,7 @@ ring_close(struct rx *rx)
 	struct ring *r = (struct ring *)rx;
 
 	if (r->map != NULL && r->map != MAP_FAILED)
-		munmap(r->map, (size_t)BLOCK_BYTES * r->blocks);
+		munmap(r->map, (size_t)r->block_bytes * r->blocks);
 	close(rx->fd);
 	free(r);
 }
@@ -136,13 +142,14 @@ ring_close(struct rx *rx)
 static const struct rx_ops ring_ops = {ring_poll, ring_drops, ring_close};
 
 struct rx *
-rx_ring_open(uint16_t port, uint32_t pps)
+rx_ring_open(const struct rx_config *cfg)
 {
 	struct ring *r = xcalloc(1, sizeof(*r));
 
 	r->rx.ops = &ring_ops;
-	r->blocks = blocks_for(pps);
-	r->rx.fd = rx_packet_open(port, TPACKET_V3);
+	r->blocks = cfg->blocks != 0 ? cfg->blocks : BLOCKS;
+	r->block_bytes = block_bytes_for(cfg->pps);
+	r->rx.fd = rx_packet_open(cfg->port, TPACKET_V3);
 	if (r->rx.fd == -1) {
 		free(r);
 		return NULL;
