@@ -190,8 +190,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	out->hop_count = tr->ttl;
 	out->gap_limit = c->gap_limit;
 	out->gap_action = c->gap_action;
-	out->probe_count =
-	    tr->lastditch_from != 0 ? tr->lastditch_from : tr->nprobes;
+	out->probe_count = tr->nprobes;
 	out->wait_probe_cs = c->wait_probe_cs;
 	out->user_id = c->user_id;
 	out->squeries = 1;

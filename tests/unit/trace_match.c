@@ -41,7 +41,7 @@ late_and_repeated(void **state)
 	    {"", "1x3 2 2x3 D", WARTS_STOP_COMPLETED, 4, 4,
 		"1.0=1 1.0=1 1.0=1 2.0=2 3.0=2 3.0=2 3.0=2 4.0=D"},
 	    /* Late ones of the trace do not end the last ditch. */
-	    {"-G 2 -g 1", "1 2@11000<1 *", WARTS_STOP_GAPLIMIT, 2, 3,
+	    {"-G 2 -g 1", "1 2@11000<1 *", WARTS_STOP_GAPLIMIT, 2, 5,
 		"1.0=1 2.0=2"},
 	};
 	const struct warts_trace *tr;
