@@ -133,7 +133,7 @@ struct fetch_config {
 	int fd; /* it dialled, this is it (owned); -1: dial */
 	struct tls_conn *conn; /* ... and this (owned) */
 	unsigned int poll_s; /* what one that dials is told */
-	/* The pass is over: WHY is NULL, or why it broke off (logged).
+	/* The pass is over: WHY is NULL, or why it broke off, for the log.
 	 * FETCHED segments are new.  The fetch is gone afterwards. */
 	void (*done)(void *arg, const char *why, unsigned int fetched);
 	void *arg;

@@ -25,12 +25,14 @@
 #define SEGMENT_MAX (1ull << 30) /* bytes; the Prober seals at 64 MiB */
 #define OFFERS_MAX 65536 /* in one pass; the rest is for the next */
 #define LIST_MAX (2 * OFFERS_MAX) /* lines */
+#define REASON_MAX 600
 #define GAPS_MAX 1000 /* missing numbers asked for in one pass */
 
 struct fetch {
 	struct fetch_config cfg;
 	struct chan *chan;
 	struct event *fail_soon; /* a pass that cannot begin ends in the loop */
+	char unreachable[REASON_MAX]; /* why it cannot */
 	struct incoming in;
 	int has_in;
 	struct offer *offers; /* of the list, then of resends */
@@ -59,13 +61,15 @@ finish(struct fetch *f, const char *why)
 	void (*done)(void *, const char *, unsigned int) = f->cfg.done;
 	void *arg = f->cfg.arg;
 	unsigned int fetched = f->fetched;
+	char text[REASON_MAX];
 
-	if (why != NULL)
-		log_warn("%s: %s", f->cfg.monitor, why);
-	else if (f->trouble)
+	if (why == NULL && f->trouble)
 		why = "not everything could be fetched";
+	/* It may be F's. */
+	if (why != NULL)
+		snprintf(text, sizeof(text), "%s", why);
 	fetch_free(f);
-	done(arg, why, fetched);
+	done(arg, why == NULL ? NULL : text, fetched);
 }
 
 static const char *
@@ -480,7 +484,9 @@ on_fail_soon(int fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	finish(arg, "cannot be reached");
+	struct fetch *f = arg;
+
+	finish(f, f->unreachable);
 }
 
 static const struct chan_ops ops = {
@@ -534,8 +540,8 @@ dial(struct fetch *f)
 	int fd = chan_connect(cfg->address, &why);
 
 	if (fd == -1) {
-		log_warn("%s: %s: %s: %s", cfg->monitor, cfg->address, why,
-		    strerror(errno));
+		snprintf(f->unreachable, sizeof(f->unreachable), "%s: %s: %s",
+		    cfg->address, why, strerror(errno));
 		event_add(f->fail_soon, &now);
 	} else if (cfg->tls == NULL) {
 		greet(f, fd, NULL);

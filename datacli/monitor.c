@@ -32,6 +32,7 @@ struct monitor {
 	int unsorted; /* there may be something to sort */
 	int awaited; /* with -1: its pass has not begun yet */
 	int failed; /* with -1: the pass or the sorter */
+	char *said; /* the trouble that was logged last; NULL: all is well */
 	struct monitor *next;
 };
 
@@ -164,6 +165,16 @@ wait_for_next(struct monitor *m)
 			m->backoff_ns != 0 ? m->backoff_ns : m->conf.poll_ns));
 }
 
+/* A trouble that lasts is logged once. */
+static void
+say(struct monitor *m, const char *why)
+{
+	if (why != NULL && (m->said == NULL || strcmp(m->said, why) != 0))
+		log_warn("%s: %s", m->conf.name, why);
+	free(m->said);
+	m->said = why == NULL ? NULL : xstrdup(why);
+}
+
 static void
 on_pass_done(void *arg, const char *why, unsigned int fetched)
 {
@@ -171,6 +182,7 @@ on_pass_done(void *arg, const char *why, unsigned int fetched)
 
 	m->fetch = NULL;
 	m->central->npasses--;
+	say(m, why);
 	if (fetched > 0)
 		m->unsorted = 1;
 	if (why == NULL)
@@ -283,6 +295,7 @@ monitor_free(struct monitor *m)
 	child_free(m->sorter);
 	event_free(m->timer);
 	settings_monitor_clear(&m->conf);
+	free(m->said);
 	free(m);
 	return failed;
 }

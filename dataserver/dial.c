@@ -1,6 +1,6 @@
 #include "dataserver/dataserver.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,10 +16,17 @@
 #define NEXT_NS (NS_PER_SEC / 4) /* to the next host of a round */
 #define BACKOFF_MIN_NS (1 * NS_PER_SEC)
 #define BACKOFF_MAX_NS (300 * NS_PER_SEC)
+#define SAID_LEN 160
+
+/* What was last logged about a host, so that a trouble is logged once. */
+struct host {
+	char said[SAID_LEN];
+};
 
 struct dial {
 	struct server *srv;
 	char **addresses;
+	struct host *hosts; /* one per address */
 	size_t count, at;
 	int64_t backoff_ns; /* after the round; 0: the last one went well */
 	struct tls_shake *shake;
@@ -59,6 +66,17 @@ next_host(struct dial *d)
 }
 
 static void
+trouble(struct dial *d, const char *text)
+{
+	struct host *h = &d->hosts[d->at];
+
+	if (strncmp(h->said, text, SAID_LEN - 1) == 0)
+		return;
+	snprintf(h->said, sizeof(h->said), "%s", text);
+	log_warn("%s: %s", d->addresses[d->at], text);
+}
+
+static void
 on_session_ended(void *arg, unsigned int poll_s)
 {
 	struct dial *d = arg;
@@ -67,6 +85,7 @@ on_session_ended(void *arg, unsigned int poll_s)
 		next_host(d);
 		return;
 	}
+	d->hosts[d->at].said[0] = '\0';
 	/* The first that is listed is the first that is wanted. */
 	d->at = 0;
 	d->backoff_ns = 0;
@@ -76,10 +95,11 @@ on_session_ended(void *arg, unsigned int poll_s)
 static void
 refuse(struct dial *d, int fd, struct tls_conn *conn)
 {
-	char pin[TLS_PIN_STRLEN];
+	char pin[TLS_PIN_STRLEN], text[SAID_LEN];
 
-	log_warn("%s: its key is not in the peers file: %s",
-	    d->addresses[d->at], tls_pin_str(&conn->pin, pin));
+	snprintf(text, sizeof(text), "its key is not in the peers file: %s",
+	    tls_pin_str(&conn->pin, pin));
+	trouble(d, text);
 	chan_refuse(fd, &conn->io, "err denied your key is not known here\n");
 	next_host(d);
 }
@@ -93,7 +113,7 @@ on_shaken(void *arg, int fd, struct tls_conn *conn, const char *why)
 
 	d->shake = NULL;
 	if (conn == NULL) {
-		log_warn("%s: %s", d->addresses[d->at], why);
+		trouble(d, why);
 		next_host(d);
 		return;
 	}
@@ -141,6 +161,7 @@ dial_new(struct server *srv, char **addresses, size_t count)
 	d->srv = srv;
 	d->addresses = addresses;
 	d->count = count;
+	d->hosts = xcalloc(count, sizeof(*d->hosts));
 	d->timer = event_new(srv->base, -1, 0, on_timer, d);
 	if (d->timer == NULL)
 		log_fatal(EXIT_TEMPORARY, "out of memory");
@@ -155,5 +176,6 @@ dial_free(struct dial *d)
 		return;
 	tls_shake_free(d->shake);
 	event_free(d->timer);
+	free(d->hosts);
 	free(d);
 }
