@@ -107,6 +107,7 @@ struct block {
 	size_t len; /* bytes of the segment */
 };
 
+/* Blocks of what is written to IN, which is kept. */
 void block_init(struct block *b, struct incoming *in);
 void block_clear(struct block *b);
 
