@@ -2,17 +2,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "common/chan_fd.h"
 #include "common/clock.h"
 #include "common/line.h"
 #include "common/log.h"
@@ -31,11 +29,14 @@ struct chan {
 	struct event *ev_in; /* persistent, with the deadline; NULL: none */
 	struct event *ev_out; /* armed while there is something; NULL: none */
 	struct event *ev_go; /* a turn of input without a poll before it */
+	struct event *ev_late; /* a line that does not end */
+	struct chan_io *io; /* NULL: read(2) and write(2) */
 	struct line_buf lines;
+	uint64_t late_line; /* number of the line that ev_late is about */
 	struct evbuffer *out;
 	uint64_t body; /* bytes of a body still to come */
-	struct timeval deadline;
-	int has_deadline;
+	struct timeval deadline, line_deadline;
+	int has_deadline, has_line_deadline;
 	int paused, finishing;
 	int in_ended; /* end of file while finishing */
 	int closed; /* ops->closed was called */
@@ -73,6 +74,7 @@ static void
 stop_events(struct chan *c)
 {
 	event_del(c->ev_go);
+	event_del(c->ev_late);
 	if (c->ev_in != NULL)
 		event_del(c->ev_in);
 	if (c->ev_out != NULL)
@@ -183,7 +185,7 @@ end_of_input(struct chan *c)
 		c->ops->bad(c, c->lines.number, line_reason(r), c->arg);
 	/* Answers for one that closed its sending side only. */
 	if (!is_over(c) && c->fd_out != -1)
-		evbuffer_write(c->out, c->fd_out);
+		chan_fd_put(c->io, c->fd_out, c->out);
 	do_close(c, "closed by peer");
 }
 
@@ -192,17 +194,50 @@ read_in(struct chan *c)
 {
 	size_t room;
 	char *p = line_space(&c->lines, &room);
-	ssize_t n = read(c->fd_in, p, room);
+	ssize_t n = chan_fd_get(c->io, c->fd_in, p, room);
+	const char *why;
 
 	if (n == -1) {
-		if (errno != EAGAIN && errno != EINTR)
-			do_close(c, strerror(errno));
+		why = chan_fd_error(c->io);
+		if (why != NULL)
+			do_close(c, why);
 	} else if (n == 0)
 		end_of_input(c);
 	else if (!c->finishing) {
 		line_added(&c->lines, (size_t)n);
 		give_all(c);
 	}
+}
+
+/* The clock of an unfinished line runs from its first byte on, whatever else
+ * comes in. */
+static void
+watch_line(struct chan *c)
+{
+	int begun = c->body == 0 &&
+	    (c->lines.skipping || c->lines.end > c->lines.start);
+
+	if (!c->has_line_deadline || c->finishing)
+		return;
+	if (!begun || c->late_line != c->lines.number)
+		event_del(c->ev_late);
+	if (begun && !event_pending(c->ev_late, EV_TIMEOUT, NULL)) {
+		c->late_line = c->lines.number;
+		add_event(c->ev_late, &c->line_deadline);
+	}
+}
+
+static void
+on_late(int fd, short what, void *arg)
+{
+	struct chan *c = arg;
+
+	(void)fd;
+	(void)what;
+	enter(c);
+	if (!c->paused && !c->finishing)
+		do_close(c, "line not finished in time");
+	leave(c);
 }
 
 static void
@@ -213,8 +248,13 @@ input_turn(struct chan *c)
 	if (is_over(c) || c->paused)
 		return;
 	read_in(c);
-	if (!is_over(c) && !c->paused && c->in_always)
+	if (is_over(c) || c->paused)
+		return;
+	watch_line(c);
+	if (c->in_always)
 		arm_in(c);
+	else if (c->io != NULL && !c->in_ended && c->io->pending(c->io))
+		go_soon(c->ev_go);
 }
 
 static void
@@ -274,10 +314,12 @@ static void
 write_out(struct chan *c)
 {
 	size_t before = evbuffer_get_length(c->out);
+	const char *why = NULL;
 
-	if (before > 0 && evbuffer_write(c->out, c->fd_out) == -1 &&
-	    errno != EAGAIN && errno != EINTR) {
-		do_close(c, strerror(errno));
+	if (before > 0 && chan_fd_put(c->io, c->fd_out, c->out) == -1)
+		why = chan_fd_error(c->io);
+	if (why != NULL) {
+		do_close(c, why);
 		return;
 	}
 	if (evbuffer_get_length(c->out) > 0)
@@ -330,41 +372,6 @@ chan_printf(struct chan *c, const char *fmt, ...)
 
 /* --- making and ending */
 
-/* epoll refuses regular files and some devices (/dev/null), which never make
- * anyone wait. */
-static int
-is_always_ready(int fd)
-{
-	struct epoll_event e = {.events = EPOLLIN};
-	int ep = epoll_create1(EPOLL_CLOEXEC), refused;
-
-	if (ep == -1)
-		return 0;
-	refused = epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) == -1 && errno == EPERM;
-	close(ep);
-	return refused;
-}
-
-/* Returns the former flags.  Standard input and output may be shared with the
- * shell, which does not expect them to stay non-blocking. */
-static int
-own_fd(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return flags;
-}
-
-static void
-disown_fd(int fd, int flags)
-{
-	if (fd <= STDERR_FILENO)
-		fcntl(fd, F_SETFL, flags);
-	close(fd);
-}
-
 static struct event *
 new_event(struct event_base *base, int fd, short what, event_callback_fn cb,
     struct chan *c)
@@ -379,8 +386,8 @@ new_event(struct event_base *base, int fd, short what, event_callback_fn cb,
 static void
 init_in(struct chan *c, struct event_base *base)
 {
-	c->in_flags = own_fd(c->fd_in);
-	c->in_always = is_always_ready(c->fd_in);
+	c->in_flags = chan_fd_own(c->fd_in);
+	c->in_always = chan_fd_is_always_ready(c->fd_in);
 	if (!c->in_always)
 		c->ev_in =
 		    new_event(base, c->fd_in, EV_READ | EV_PERSIST, on_in, c);
@@ -391,8 +398,8 @@ static void
 init_out(struct chan *c, struct event_base *base)
 {
 	if (c->fd_out != c->fd_in)
-		c->out_flags = own_fd(c->fd_out);
-	c->out_always = is_always_ready(c->fd_out);
+		c->out_flags = chan_fd_own(c->fd_out);
+	c->out_always = chan_fd_is_always_ready(c->fd_out);
 	c->ev_out = new_event(base, c->out_always ? -1 : c->fd_out,
 	    c->out_always ? 0 : EV_WRITE, on_out, c);
 }
@@ -400,6 +407,13 @@ init_out(struct chan *c, struct event_base *base)
 struct chan *
 chan_new(struct event_base *base, const struct chan_config *cfg,
     const struct chan_ops *ops, void *arg)
+{
+	return chan_new_io(base, cfg, NULL, ops, arg);
+}
+
+struct chan *
+chan_new_io(struct event_base *base, const struct chan_config *cfg,
+    struct chan_io *io, const struct chan_ops *ops, void *arg)
 {
 	struct chan *c = xcalloc(1, sizeof(*c));
 	size_t size = 2 * cfg->max_line;
@@ -409,16 +423,21 @@ chan_new(struct event_base *base, const struct chan_config *cfg,
 	c->arg = arg;
 	c->fd_in = cfg->fd_in;
 	c->fd_out = cfg->fd_out;
+	c->io = io;
 	line_init(
 	    &c->lines, cfg->max_line, size > READ_BYTES ? size : READ_BYTES);
 	c->out = evbuffer_new();
 	if (c->out == NULL)
 		log_fatal(EXIT_TEMPORARY, "out of memory");
 	c->ev_go = new_event(base, -1, 0, on_go, c);
+	c->ev_late = new_event(base, -1, 0, on_late, c);
 	if (c->fd_in != -1)
 		init_in(c, base);
 	if (c->fd_out != -1)
 		init_out(c, base);
+	/* The end of a handshake may have brought the first line with it. */
+	if (c->io != NULL)
+		go_soon(c->ev_go);
 	return c;
 }
 
@@ -426,14 +445,17 @@ static void
 destroy(struct chan *c)
 {
 	event_free(c->ev_go);
+	event_free(c->ev_late);
 	if (c->ev_in != NULL)
 		event_free(c->ev_in);
 	if (c->ev_out != NULL)
 		event_free(c->ev_out);
+	if (c->io != NULL)
+		c->io->close(c->io);
 	if (c->fd_out != -1 && c->fd_out != c->fd_in)
-		disown_fd(c->fd_out, c->out_flags);
+		chan_fd_disown(c->fd_out, c->out_flags);
 	if (c->fd_in != -1)
-		disown_fd(c->fd_in, c->in_flags);
+		chan_fd_disown(c->fd_in, c->in_flags);
 	evbuffer_free(c->out);
 	line_clear(&c->lines);
 	free(c->peer);
@@ -469,6 +491,7 @@ chan_pause(struct chan *c)
 {
 	c->paused = 1;
 	event_del(c->ev_go);
+	event_del(c->ev_late);
 	if (c->ev_in != NULL)
 		event_del(c->ev_in);
 }
@@ -520,4 +543,12 @@ chan_deadline(struct chan *c, int64_t ns)
 		return;
 	event_del(c->ev_in);
 	arm_in(c);
+}
+
+void
+chan_line_deadline(struct chan *c, int64_t ns)
+{
+	c->has_line_deadline = ns > 0;
+	c->line_deadline.tv_sec = ns / NS_PER_SEC;
+	c->line_deadline.tv_usec = ns % NS_PER_SEC / NS_PER_US;
 }

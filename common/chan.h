@@ -22,6 +22,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct event_base;
 struct chan;
@@ -42,6 +43,21 @@ struct chan_ops {
 	void (*drained)(struct chan *c, void *arg);
 };
 
+/*
+ * What moves the bytes of a descriptor when read(2) and write(2) do not: TLS
+ * (tls.h).  A call that returns -1 sets `why', or leaves it NULL and sets
+ * errno; EAGAIN: wait for the descriptor.
+ */
+struct chan_io {
+	ssize_t (*read)(struct chan_io *io, void *p, size_t len);
+	ssize_t (*write)(struct chan_io *io, const void *p, size_t len);
+	/* Non-zero: there is more to read although the descriptor is quiet. */
+	int (*pending)(struct chan_io *io);
+	/* Say goodbye if that costs no waiting, and free.  Not the fd. */
+	void (*close)(struct chan_io *io);
+	const char *why;
+};
+
 /* FD_IN and FD_OUT may be the same; -1 for one-way.  The channel owns and
  * closes them and makes them non-blocking (0 to 2 get their flags back). */
 struct chan_config {
@@ -53,6 +69,9 @@ struct chan_config {
 /* CFG is copied, OPS is kept. */
 struct chan *chan_new(struct event_base *base, const struct chan_config *cfg,
     const struct chan_ops *ops, void *arg);
+/* The same through IO, which the channel owns; NULL: none. */
+struct chan *chan_new_io(struct event_base *base, const struct chan_config *cfg,
+    struct chan_io *io, const struct chan_ops *ops, void *arg);
 void chan_free(struct chan *c);
 
 /* PEER of chan_new, for messages. */
@@ -84,6 +103,10 @@ void chan_finish(struct chan *c);
  * finishing, if nothing can be written for so long; 0: never. */
 void chan_deadline(struct chan *c, int64_t ns);
 
+/* Close with "line not finished in time" when a line that has begun to come in
+ * takes so long; 0: never.  Such a peer never runs into chan_deadline(). */
+void chan_line_deadline(struct chan *c, int64_t ns);
+
 /* --- listening and connecting -------------------------------------------- */
 
 /* ADDRESS is "PATH" with a slash in it (unix stream socket) or
@@ -93,5 +116,12 @@ void chan_deadline(struct chan *c, int64_t ns);
 int chan_listen(const char *address, const char **why);
 /* Connects in the background for TCP: the first write or read tells. */
 int chan_connect(const char *address, const char **why);
+
+/* Can only this host be behind ADDRESS: a path or a loopback address? */
+int chan_is_local(const char *address);
+
+/* Last words to a connection that gets no channel: LINE as far as it can be
+ * sent without waiting; then IO (NULL: plain) and FD are closed. */
+void chan_refuse(int fd, struct chan_io *io, const char *line);
 
 #endif

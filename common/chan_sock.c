@@ -174,3 +174,38 @@ chan_connect(const char *address, const char **why)
 		return fail_socket(fd, why, "cannot connect");
 	return fd;
 }
+
+int
+chan_is_local(const char *address)
+{
+	union any_sockaddr sa;
+	socklen_t len;
+
+	if (scan_address(address, &sa, &len) != NULL)
+		return 0;
+	if (sa.sa.sa_family == AF_INET)
+		return ntohl(sa.in.sin_addr.s_addr) >> 24 == 127;
+	if (sa.sa.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&sa.in6.sin6_addr);
+	return 1;
+}
+
+void
+chan_refuse(int fd, struct chan_io *io, const char *line)
+{
+	char unread[4096];
+	int pieces = 16; /* of one who goes on and on */
+
+	if (io != NULL)
+		io->write(io, line, strlen(line));
+	else
+		send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (io != NULL)
+		io->close(io);
+	/* Closing with unread bytes would take the words away from the peer. */
+	shutdown(fd, SHUT_WR);
+	while (
+	    pieces-- > 0 && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0)
+		continue;
+	close(fd);
+}

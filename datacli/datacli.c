@@ -1,68 +1,40 @@
 /*
- * datacli: wiring: the configuration, when each monitor is asked, and the
- * sorter behind it.  The map is datacli.h.
- *
- *	                 ┌── poll time, or back-off with jitter ──┐
- *	                 ▼                                        │
- *	each monitor:  pass (fetch.c) ──► sorter, if there is work ┘
- *
- * With -1 each monitor has one pass and one run of the sorter.
+ * datacli: wiring: options, signals, and the gate for monitors that dial.  The
+ * map is datacli.h.
  */
 #include "datacli/datacli.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "common/atomicfile.h"
 #include "common/chan.h"
-#include "common/child.h"
-#include "common/clock.h"
-#include "common/conf.h"
+#include "common/gate.h"
 #include "common/log.h"
 #include "common/prog.h"
-#include "common/scan.h"
-#include "common/xmalloc.h"
-
-#define POLL_NS (60 * NS_PER_SEC)
-#define BACKOFF_MIN_NS (1 * NS_PER_SEC)
-#define BACKOFF_MAX_NS (300 * NS_PER_SEC)
-
-struct monitor {
-	char *name, *address;
-	int64_t poll_ns;
-	int64_t backoff_ns; /* 0: the last pass went well */
-	struct fetch *fetch; /* a pass is under way */
-	struct event *timer;
-	struct child *sorter;
-	char *argv[5];
-	int unsorted; /* there may be something to sort */
-	int failed; /* with -1: the pass or the sorter */
-	struct monitor *next;
-};
 
 static struct {
-	const char *dir;
-	int once, check, verbose, daemon;
-	char *sorter;
-	struct monitor *monitors;
-	struct event_base *base;
-	int root;
-} cli = {.root = -1};
+	const char *make_key, *config;
+	int check, verbose, daemon;
+	struct settings settings;
+	struct central central;
+	struct gate *gate; /* NULL: we do not listen */
+} cli;
 
-/* --- options and configuration --------------------------------------------- */
+/* --- options --------------------------------------------- */
 
 static const char *
 set_dir(void *ctx, const char *arg)
 {
 	(void)ctx;
-	cli.dir = arg;
+	cli.central.dir = arg;
 	return NULL;
 }
 
@@ -71,7 +43,7 @@ set_once(void *ctx, const char *arg)
 {
 	(void)ctx;
 	(void)arg;
-	cli.once = 1;
+	cli.central.once = 1;
 	return NULL;
 }
 
@@ -102,10 +74,20 @@ set_daemon(void *ctx, const char *arg)
 	return NULL;
 }
 
+static const char *
+set_make_key(void *ctx, const char *arg)
+{
+	(void)ctx;
+	cli.make_key = arg;
+	return NULL;
+}
+
 static const struct prog_opt table[] = {
     {'d', "dir", "DIR", "directory of the central host (required)", set_dir},
     {'1', "once", NULL, "one pass over all monitors, then exit", set_once},
     {'n', "check", NULL, "only check the configuration", set_check},
+    {0, "make-key", "FILE", "make a key unless there is one, print its pin",
+	set_make_key},
     {'D', "daemon", NULL, "go to the background, log to syslog", set_daemon},
     {'v', "verbose", NULL, "say more; twice: even more", set_verbose},
     {0, NULL, NULL, NULL, NULL},
@@ -118,190 +100,28 @@ static const struct prog_usage usage = {
     .exit_code = EXIT_PERMANENT,
 };
 
-static const char *
-conf_monitor(void *ctx, char **words, int nwords, int line)
-{
-	struct monitor *m, **end = &cli.monitors;
-	int64_t poll_ns = POLL_NS;
-	const char *v;
-
-	(void)ctx;
-	(void)line;
-	if (scan_name(words[1]) == -1)
-		return "is not a name ([a-z0-9][a-z0-9_.-]*)";
-	for (int i = 3; i < nwords; i++) {
-		v = scan_keyvalue(words[i], "poll");
-		if (v == NULL)
-			return "unknown key (only poll=)";
-		if (scan_duration(v, NS_PER_SEC, &poll_ns) == -1 ||
-		    poll_ns <= 0)
-			return "poll= is not a duration";
-	}
-	for (; *end != NULL; end = &(*end)->next) {
-		if (strcmp((*end)->name, words[1]) == 0)
-			return "monitor is there twice";
-	}
-	m = xcalloc(1, sizeof(*m));
-	m->name = xstrdup(words[1]);
-	m->address = xstrdup(words[2]);
-	m->poll_ns = poll_ns;
-	m->unsorted = 1;
-	*end = m;
-	return NULL;
-}
-
-static const char *
-conf_sorter(void *ctx, char **words, int nwords, int line)
-{
-	(void)ctx;
-	(void)nwords;
-	(void)line;
-	cli.sorter = xstrdup(words[1]);
-	return NULL;
-}
-
-static const struct conf_key keys[] = {
-    {"monitor", 2, 3, 0, conf_monitor, "monitor NAME ADDRESS [poll=60s]"},
-    {"sorter", 1, 1, 1, conf_sorter, "sorter PROGRAM"},
-    {NULL, 0, 0, 0, NULL, NULL},
-};
-
-/* --- one monitor ----------------------------------------------------------- */
-
-/* With -1 the program ends when nobody does anything any more. */
-static void
-check_end(void)
-{
-	const struct monitor *m;
-
-	if (!cli.once)
-		return;
-	for (m = cli.monitors; m != NULL; m = m->next) {
-		if (m->fetch != NULL || m->sorter != NULL)
-			return;
-	}
-	event_base_loopbreak(cli.base);
-}
-
-/* NS, a quarter more or less, so that monitors do not come all at once. */
-static int64_t
-jitter(int64_t ns)
-{
-	uint32_t r = 0;
-
-	if (getrandom(&r, sizeof(r), 0) == -1)
-		return ns;
-	return ns - ns / 4 + (int64_t)((double)ns / 2 * r / UINT32_MAX);
-}
+/* --- who dials ------------------------------------------------------------- */
 
 static void
-wait_then_pass(struct monitor *m, int64_t ns)
+on_arrived(void *arg, struct gate_peer *peer)
 {
-	struct timeval tv;
+	struct tls_conn *conn = peer->conn;
+	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
+	struct monitor *m;
 
-	ns = jitter(ns);
-	tv.tv_sec = ns / NS_PER_SEC;
-	tv.tv_usec = ns % NS_PER_SEC / NS_PER_US;
-	if (event_add(m->timer, &tv) == -1)
-		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-}
-
-static void
-on_sorter_started(struct child *c, pid_t pid, int in, int out, void *arg)
-{
-	(void)c;
-	(void)pid;
 	(void)arg;
-	close(in);
-	close(out);
-}
-
-static void start_sorter(struct monitor *m);
-
-static void
-on_sorter_ended(struct child *c, int status, int64_t restart_ns, void *arg)
-{
-	struct monitor *m = arg;
-	char buf[64];
-
-	(void)restart_ns;
-	child_free(c);
-	m->sorter = NULL;
-	if (status != 0) {
-		/* Again after the next pass. */
-		log_warn("%s: sorter: %s", m->name,
-		    child_status(status, buf, sizeof(buf)));
-		m->failed = 1;
-		m->unsorted = 1;
-	} else if (m->unsorted)
-		start_sorter(m);
-	check_end();
-}
-
-static const struct child_ops sorter_ops = {
-    .started = on_sorter_started,
-    .ended = on_sorter_ended,
-};
-
-static void
-start_sorter(struct monitor *m)
-{
-	struct child_config cfg = {.argv = m->argv};
-
-	if (m->sorter != NULL)
+	if (!conn->has_pin) {
+		gate_refuse(cli.gate, peer, "denied", "no key was shown");
 		return;
-	m->unsorted = 0;
-	m->argv[0] = cli.sorter;
-	m->argv[1] = (char *)"-d";
-	m->argv[2] = (char *)cli.dir;
-	m->argv[3] = m->name;
-	m->sorter = child_new(cli.base, &cfg, &sorter_ops, m);
-}
-
-static void
-on_pass_done(void *arg, const char *why, unsigned int fetched)
-{
-	struct monitor *m = arg;
-
-	m->fetch = NULL;
-	if (fetched > 0)
-		m->unsorted = 1;
-	if (why == NULL)
-		m->backoff_ns = 0;
-	else if (m->backoff_ns == 0)
-		m->backoff_ns = BACKOFF_MIN_NS;
-	else if (m->backoff_ns < BACKOFF_MAX_NS)
-		m->backoff_ns *= 2;
-	m->failed = m->failed || why != NULL;
-	if (m->unsorted)
-		start_sorter(m);
-	if (!cli.once)
-		wait_then_pass(
-		    m, m->backoff_ns != 0 ? m->backoff_ns : m->poll_ns);
-	check_end();
-}
-
-static void
-begin_pass(struct monitor *m)
-{
-	struct fetch_config cfg = {
-	    .base = cli.base,
-	    .root = cli.root,
-	    .monitor = m->name,
-	    .address = m->address,
-	    .done = on_pass_done,
-	    .arg = m,
-	};
-
-	m->fetch = fetch_new(&cfg);
-}
-
-static void
-on_timer(int fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	begin_pass(arg);
+	}
+	m = monitor_by_pin(&cli.central, &conn->pin);
+	if (m == NULL) {
+		snprintf(text, sizeof(text), "key %s is not admitted",
+		    tls_pin_str(&conn->pin, pin));
+		gate_refuse(cli.gate, peer, "denied", text);
+	} else if (monitor_take(m, peer->fd, conn) == -1)
+		gate_refuse(cli.gate, peer, "busy",
+		    "a pass is under way, or too many are");
 }
 
 /* --- the program ----------------------------------------------------------- */
@@ -309,89 +129,136 @@ on_timer(int fd, short what, void *arg)
 static void
 on_stop(int signo, short what, void *arg)
 {
-	struct monitor *m;
+	(void)signo;
+	(void)what;
+	*(int *)arg = 1;
+	event_base_loopbreak(cli.central.base);
+}
+
+static int
+differs(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+static void
+on_hup(int signo, short what, void *arg)
+{
+	struct settings fresh, *old = &cli.settings;
 
 	(void)signo;
 	(void)what;
 	(void)arg;
-	for (m = cli.monitors; m != NULL; m = m->next)
-		m->failed = 1;
-	event_base_loopbreak(cli.base);
+	if (settings_load(&fresh, cli.config) == -1) {
+		log_warn("%s: the old configuration stays", cli.config);
+		return;
+	}
+	if (differs(fresh.key, old->key) ||
+	    differs(fresh.listen, old->listen) ||
+	    differs(fresh.sorter, old->sorter))
+		log_warn("%s: key, listen and sorter are read at start only",
+		    cli.config);
+	monitor_reload(&cli.central, &fresh);
+	settings_clear(&fresh);
 }
 
 static void
-free_monitor(struct monitor *m)
+load_key(void)
 {
-	fetch_free(m->fetch);
-	child_free(m->sorter);
-	if (m->timer != NULL)
-		event_free(m->timer);
-	free(m->name);
-	free(m->address);
-	free(m);
+	const char *why;
+
+	if (cli.settings.key == NULL)
+		return;
+	cli.central.tls = tls_new(cli.settings.key, &why);
+	if (cli.central.tls == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: %s", cli.settings.key, why);
+}
+
+static int
+listen_at(const char *address)
+{
+	const char *why;
+	int fd = chan_listen(address, &why);
+
+	if (fd == -1)
+		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
+		    strerror(errno));
+	cli.gate = gate_new(&(struct gate_config){
+	    cli.central.base, fd, cli.central.tls, on_arrived, NULL});
+	return fd;
 }
 
 static int
 run(void)
 {
-	struct event *term, *intr;
-	struct monitor *m;
-	int failed = 0;
+	struct central *c = &cli.central;
+	struct event *term, *intr, *hup;
+	int failed = 0, listener = -1;
 
-	cli.base = prog_base();
-	term = prog_signal(cli.base, SIGTERM, on_stop, NULL);
-	intr = prog_signal(cli.base, SIGINT, on_stop, NULL);
-	for (m = cli.monitors; m != NULL; m = m->next) {
-		m->timer = event_new(cli.base, -1, 0, on_timer, m);
-		if (m->timer == NULL)
-			log_fatal(EXIT_TEMPORARY, "out of memory");
-		begin_pass(m);
-	}
+	c->base = prog_base();
+	term = prog_signal(c->base, SIGTERM, on_stop, &failed);
+	intr = prog_signal(c->base, SIGINT, on_stop, &failed);
+	hup = prog_signal(c->base, SIGHUP, on_hup, NULL);
+	if (cli.settings.listen != NULL)
+		listener = listen_at(cli.settings.listen);
+	monitor_reload(c, &cli.settings);
 	prog_ready();
-	event_base_dispatch(cli.base);
+	event_base_dispatch(c->base);
+	gate_free(cli.gate);
 	event_free(term);
 	event_free(intr);
-	while ((m = cli.monitors) != NULL) {
-		failed |= m->failed;
-		cli.monitors = m->next;
-		free_monitor(m);
-	}
-	event_base_free(cli.base);
-	return cli.once && failed ? EXIT_TEMPORARY : EXIT_DONE;
+	event_free(hup);
+	while (c->monitors != NULL)
+		failed |= monitor_free(c->monitors);
+	if (listener != -1)
+		close(listener);
+	event_base_free(c->base);
+	return c->once && failed ? EXIT_TEMPORARY : EXIT_DONE;
+}
+
+static void
+load_settings(const char *path)
+{
+	cli.config = path;
+	if (settings_load(&cli.settings, path) == -1)
+		exit(EXIT_PERMANENT);
+	if (cli.settings.count == 0)
+		log_fatal(EXIT_PERMANENT, "%s: no monitor", path);
+	load_key();
+	cli.central.sorter = cli.settings.sorter != NULL ? cli.settings.sorter
+							 : (char *)"datasort";
 }
 
 int
 main(int argc, char **argv)
 {
-	int first, errors, lock, rc;
+	struct central *c = &cli.central;
+	int first, lock, rc;
 
 	log_init("datacli", 0, 0);
 	first = prog_options(&usage, table, argc, argv, NULL);
-	if (first != argc - 1 || (cli.dir == NULL && !cli.check))
+	if (cli.make_key != NULL)
+		return tls_make_key(cli.make_key);
+	if (first != argc - 1 || (c->dir == NULL && !cli.check))
 		log_fatal(EXIT_PERMANENT, "-d DIR and one CONFIG are needed");
-	errors = conf_load(argv[first], keys, NULL, conf_log_error, NULL);
-	if (errors == 0 && cli.monitors == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: no monitor", argv[first]);
-	if (errors > 0)
-		return EXIT_PERMANENT;
+	load_settings(argv[first]);
 	if (cli.check)
 		return EXIT_DONE;
-	if (cli.sorter == NULL)
-		cli.sorter = xstrdup("datasort");
 	if (cli.daemon)
 		prog_daemon();
 	log_init("datacli", cli.daemon, cli.verbose);
-	cli.root = atomicfile_mkdir(AT_FDCWD, cli.dir, 0755);
-	if (cli.root == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s", cli.dir, strerror(errno));
-	lock = atomicfile_lock(cli.root, "datacli.lock");
+	c->root = atomicfile_mkdir(AT_FDCWD, c->dir, 0755);
+	if (c->root == -1)
+		log_fatal(EXIT_PERMANENT, "%s: %s", c->dir, strerror(errno));
+	lock = atomicfile_lock(c->root, "datacli.lock");
 	if (lock == -1)
-		log_fatal(EXIT_TEMPORARY, "%s/datacli.lock: %s", cli.dir,
+		log_fatal(EXIT_TEMPORARY, "%s/datacli.lock: %s", c->dir,
 		    errno == EWOULDBLOCK ? "another data client is at work"
 					 : strerror(errno));
 	rc = run();
 	close(lock);
-	close(cli.root);
-	free(cli.sorter);
+	close(c->root);
+	tls_free(c->tls);
+	settings_clear(&cli.settings);
 	return rc;
 }

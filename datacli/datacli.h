@@ -1,10 +1,15 @@
 /*
  * datacli: fetch the segments of all monitors.  This is the map of the program.
  *
- *	datacli.c   configuration, one pass after the other, the sorter
+ *	datacli.c   options, signals; who dials in (common/gate.c)
+ *	settings.c  the configuration
+ *	   │ monitor_new(), monitor_take()
+ *	   ▼             ┌── poll time, or back-off with jitter ──┐
+ *	monitor.c   pass, then the sorter if there is work ◄──────┘
  *	   │ fetch_new()                      ▲ done: fetched, or why not
  *	   ▼                                  │
  *	fetch.c     one pass over one monitor: the protocol (dataserver(8))
+ *	block.c     bytes behind a line, inflated
  *	   │ look, begin, write, finish       ▲ have, need, conflict
  *	   ▼                                  │
  *	incoming.c  the disk: incoming/MON/EPOCH/N.part -> N.warts
@@ -24,6 +29,7 @@
 #include <stdint.h>
 
 #include "common/segment.h"
+#include "common/tls.h"
 
 struct event_base;
 
@@ -89,6 +95,32 @@ int incoming_finish(struct incoming *in, const char **why);
 /* The monitor keeps segment NUMBER in bad/: say so to the sorter.  0 or -1. */
 int incoming_refused(struct incoming *in, uint64_t number, const uint8_t *sha);
 
+/* --- block.c ------------------------------------------------------------------ */
+
+struct block {
+	struct incoming *in;
+	uint64_t start; /* offset in the segment */
+	uint64_t left; /* bytes still to come in */
+	uint32_t crc, want_crc;
+	uint8_t *z; /* what came of a compressed one; NULL: not allocated */
+	size_t z_got, z_len; /* z_len 0: it comes as it is */
+	size_t len; /* bytes of the segment */
+};
+
+/* Blocks of what is written to IN, which is kept. */
+void block_init(struct block *b, struct incoming *in);
+void block_clear(struct block *b);
+
+/* The line "data N OFFSET LEN CRC" or "zdata N OFFSET LEN CRC Z", with N words.
+ * NULL, and `left' bytes are to be expected; or a static reason. */
+const char *block_begin(struct block *b, char **words, int n);
+
+enum block_result { BLOCK_OK, BLOCK_BAD, BLOCK_ERROR };
+
+/* Bytes of it.  BLOCK_BAD: they are not what their CRC says, and nothing of
+ * the block is kept.  BLOCK_ERROR: errno. */
+enum block_result block_data(struct block *b, const void *p, size_t len);
+
 /* --- fetch.c ------------------------------------------------------------------ */
 
 struct fetch;
@@ -97,7 +129,12 @@ struct fetch_config {
 	struct event_base *base;
 	int root; /* DIR */
 	const char *monitor, *address; /* kept */
-	/* The pass is over: WHY is NULL, or why it broke off (logged).
+	struct tls *tls; /* NULL: plain */
+	const struct tls_pin *pin; /* kept; of the monitor, with TLS */
+	int fd; /* it dialled, this is it (owned); -1: dial */
+	struct tls_conn *conn; /* ... and this (owned) */
+	unsigned int poll_s; /* what one that dials is told */
+	/* The pass is over: WHY is NULL, or why it broke off, for the log.
 	 * FETCHED segments are new.  The fetch is gone afterwards. */
 	void (*done)(void *arg, const char *why, unsigned int fetched);
 	void *arg;
@@ -106,5 +143,61 @@ struct fetch_config {
 /* Begin one pass: rotate, list, get what is new, commit. */
 struct fetch *fetch_new(const struct fetch_config *cfg);
 void fetch_free(struct fetch *f);
+
+/* --- settings.c ---------------------------------------------------------------- */
+
+struct settings_monitor {
+	char *name;
+	char *address; /* NULL: it dials */
+	int has_pin;
+	struct tls_pin pin;
+	int64_t poll_ns;
+};
+
+struct settings {
+	char *key, *listen, *sorter; /* NULL: not said */
+	struct settings_monitor *list;
+	size_t count;
+};
+
+/* Read the configuration PATH.  0; or -1 with S empty, all errors logged. */
+int settings_load(struct settings *s, const char *path);
+void settings_clear(struct settings *s);
+void settings_monitor_clear(struct settings_monitor *m);
+
+/* The monitor of S with M's name, address and pin; or NULL. */
+const struct settings_monitor *
+settings_find(const struct settings *s, const struct settings_monitor *m);
+
+/* --- monitor.c ------------------------------------------------------------------ */
+
+struct monitor;
+
+struct central {
+	struct event_base *base;
+	const char *dir;
+	int root; /* the same, open */
+	int once; /* one pass each, then leave the loop */
+	char *sorter;
+	struct tls *tls; /* NULL: no key */
+	struct monitor *monitors; /* list */
+	unsigned int npasses, nsorters; /* under way */
+};
+
+/* Add a monitor to C (CONF is copied) and ask it at once, if we dial. */
+struct monitor *
+monitor_new(struct central *c, const struct settings_monitor *conf);
+/* Take it away with what is under way.  Non-zero: something failed. */
+int monitor_free(struct monitor *m);
+
+/* Make C's monitors those of S: new ones begin, those gone or changed end. */
+void monitor_reload(struct central *c, const struct settings *s);
+
+/* The monitor that dials with PIN, or NULL. */
+struct monitor *
+monitor_by_pin(const struct central *c, const struct tls_pin *pin);
+
+/* It has dialled: a pass.  -1: not now, nothing is owned. */
+int monitor_take(struct monitor *m, int fd, struct tls_conn *conn);
 
 #endif

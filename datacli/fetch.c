@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <zlib.h>
 
 #include "common/chan.h"
 #include "common/clock.h"
@@ -19,13 +18,21 @@
 
 #define WORDS_MAX 16
 #define SILENCE_NS (60 * NS_PER_SEC) /* the monitor says nothing for so long */
-#define BLOCK_MAX (1u << 20) /* bytes behind a data line */
+#define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
+#define HANDSHAKE_NS (15 * NS_PER_SEC) /* with the connection */
+#define RATE_BYTES 1024 /* per second, at least, of a segment */
+#define RATE_S 30 /* between two looks at that */
+#define SEGMENT_MAX (1ull << 30) /* bytes; the Prober seals at 64 MiB */
+#define OFFERS_MAX 65536 /* in one pass; the rest is for the next */
+#define LIST_MAX (2 * OFFERS_MAX) /* lines */
+#define REASON_MAX 600
 #define GAPS_MAX 1000 /* missing numbers asked for in one pass */
 
 struct fetch {
 	struct fetch_config cfg;
 	struct chan *chan;
 	struct event *fail_soon; /* a pass that cannot begin ends in the loop */
+	char unreachable[REASON_MAX]; /* why it cannot */
 	struct incoming in;
 	int has_in;
 	struct offer *offers; /* of the list, then of resends */
@@ -35,10 +42,11 @@ struct fetch {
 	uint64_t *gaps; /* asked for with resend */
 	size_t ngaps, gap_at;
 	const char *(*expect)(struct fetch *f, char **words, int n);
-	/* the block that is coming in */
-	uint64_t block_left;
-	uint64_t block_start; /* offset */
-	uint32_t block_crc, crc;
+	size_t nlisted; /* lines of the list */
+	struct block block; /* that is coming in */
+	struct tls_shake *shake;
+	struct event *rate; /* while a segment comes in */
+	uint64_t came, came_before; /* bytes; at the last look */
 	unsigned int fetched;
 	int restarted; /* the segment in work, from 0, after a resume */
 	int trouble; /* something was logged that is to be done again */
@@ -53,13 +61,15 @@ finish(struct fetch *f, const char *why)
 	void (*done)(void *, const char *, unsigned int) = f->cfg.done;
 	void *arg = f->cfg.arg;
 	unsigned int fetched = f->fetched;
+	char text[REASON_MAX];
 
-	if (why != NULL)
-		log_warn("%s: %s", f->cfg.monitor, why);
-	else if (f->trouble)
+	if (why == NULL && f->trouble)
 		why = "not everything could be fetched";
+	/* It may be F's. */
+	if (why != NULL)
+		snprintf(text, sizeof(text), "%s", why);
 	fetch_free(f);
-	done(arg, why, fetched);
+	done(arg, why == NULL ? NULL : text, fetched);
 }
 
 static const char *
@@ -108,6 +118,8 @@ is_offered(const struct fetch *f, uint64_t number)
 static void
 find_gaps(struct fetch *f, uint64_t end)
 {
+	if (f->noffers == OFFERS_MAX)
+		end = f->offers[OFFERS_MAX - 1].number;
 	for (uint64_t n = f->next; n < end && f->ngaps < GAPS_MAX; n++) {
 		if (is_offered(f, n) || incoming_has(&f->in, n))
 			continue;
@@ -130,6 +142,13 @@ scan_offer(struct fetch *f, char **words, int n)
 	    scan_u64(words[4], 1, INT64_MAX, &o.bytes) == -1 ||
 	    segment_dir_unhex(words[5], o.sha, sizeof(o.sha)) == -1)
 		return "bad answer to list";
+	if (f->expect == on_resend && o.number != f->gaps[f->gap_at])
+		return "bad answer to resend";
+	if (f->expect != on_resend && f->noffers > 0 &&
+	    o.number <= f->offers[f->noffers - 1].number)
+		return "a list that is not in order";
+	if (f->expect != on_resend && f->noffers == OFFERS_MAX)
+		return NULL;
 	f->offers =
 	    xreallocarray(f->offers, f->noffers + 1, sizeof(*f->offers));
 	f->offers[f->noffers++] = o;
@@ -173,6 +192,8 @@ on_resend(struct fetch *f, char **words, int n)
 static const char *
 on_list(struct fetch *f, char **words, int n)
 {
+	if (f->nlisted++ == LIST_MAX)
+		return "a list without end";
 	if (strcmp(words[0], "seg") == 0)
 		return scan_offer(f, words, n);
 	if (strcmp(words[0], "bad") == 0)
@@ -265,27 +286,39 @@ on_eof(struct fetch *f)
 static const char *
 on_get(struct fetch *f, char **words, int n)
 {
-	uint64_t number, offset, len;
-	uint8_t crc[4];
+	const char *why;
 
-	if (strcmp(words[0], "eof") == 0)
+	if (strcmp(words[0], "eof") == 0) {
+		event_del(f->rate);
 		return on_eof(f);
-	if (n != 5 || strcmp(words[0], "data") != 0 ||
-	    scan_u64(words[1], 1, UINT64_MAX, &number) == -1 ||
-	    scan_u64(words[2], 0, UINT64_MAX, &offset) == -1 ||
-	    scan_u64(words[3], 1, BLOCK_MAX, &len) == -1 ||
-	    segment_dir_unhex(words[4], crc, sizeof(crc)) == -1)
-		return "bad answer to get";
-	if (number != f->in.part.number || offset != f->in.size ||
-	    len > f->in.part.bytes - offset)
-		return "data that was not asked for";
-	f->block_left = len;
-	f->block_start = offset;
-	f->block_crc = (uint32_t)crc[0] << 24 | (uint32_t)crc[1] << 16 |
-	    (uint32_t)crc[2] << 8 | crc[3];
-	f->crc = (uint32_t)crc32(0, NULL, 0);
-	chan_expect(f->chan, len);
-	return NULL;
+	}
+	why = block_begin(&f->block, words, n);
+	if (why == NULL)
+		chan_expect(f->chan, f->block.left);
+	return why;
+}
+
+static void
+set_rate_timer(struct fetch *f)
+{
+	static const struct timeval tv = {RATE_S, 0};
+
+	f->came_before = f->came;
+	if (event_add(f->rate, &tv) == -1)
+		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+}
+
+static void
+on_rate(int fd, short what, void *arg)
+{
+	struct fetch *f = arg;
+
+	(void)fd;
+	(void)what;
+	if (f->came - f->came_before < RATE_BYTES * RATE_S)
+		finish(f, "sends less than 1024 bytes/s");
+	else
+		set_rate_timer(f);
 }
 
 static const char *
@@ -298,6 +331,7 @@ get(struct fetch *f)
 		return warn_errno(f, o->number);
 	snprintf(more, sizeof(more), " %" PRIu64, f->in.size);
 	f->expect = on_get;
+	set_rate_timer(f);
 	name_offer(f, "get", more);
 	return NULL;
 }
@@ -312,7 +346,9 @@ next_offer(struct fetch *f)
 		f->restarted = 0;
 		switch (incoming_look(&f->in, o)) {
 		case INCOMING_NEED:
-			return get(f);
+			return o->bytes > SEGMENT_MAX
+			    ? refuse(f, "is larger than 1 GiB")
+			    : get(f);
 		case INCOMING_HAVE:
 			return commit(f);
 		case INCOMING_ERROR:
@@ -415,16 +451,17 @@ on_data(struct chan *c, const void *p, size_t len, void *arg)
 	struct fetch *f = arg;
 
 	(void)c;
-	f->crc = (uint32_t)crc32(f->crc, p, (unsigned int)len);
-	f->block_left -= len;
-	if (incoming_write(&f->in, p, len) == -1) {
+	f->came += len;
+	switch (block_data(&f->block, p, len)) {
+	case BLOCK_OK:
+		break;
+	case BLOCK_BAD:
+		finish(f, "bytes were changed on the way");
+		break;
+	case BLOCK_ERROR:
 		finish(f, warn_errno(f, f->in.part.number));
-		return;
+		break;
 	}
-	if (f->block_left > 0 || f->crc == f->block_crc)
-		return;
-	incoming_cut(&f->in, f->block_start);
-	finish(f, "bytes were changed on the way");
 }
 
 static void
@@ -447,7 +484,9 @@ on_fail_soon(int fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	finish(arg, "cannot be reached");
+	struct fetch *f = arg;
+
+	finish(f, f->unreachable);
 }
 
 static const struct chan_ops ops = {
@@ -457,31 +496,83 @@ static const struct chan_ops ops = {
     .closed = on_closed,
 };
 
+/* --- the connection ------------------------------------------------------------ */
+
+static void
+greet(struct fetch *f, int fd, struct chan_io *io)
+{
+	f->chan = chan_new_io(f->cfg.base,
+	    &(struct chan_config){fd, fd, DATACLI_LINE_MAX, f->cfg.monitor}, io,
+	    &ops, f);
+	chan_deadline(f->chan, SILENCE_NS);
+	chan_line_deadline(f->chan, LINE_NS);
+	chan_printf(f->chan, "hello datacli %s zlib=1 poll=%u", VERSION,
+	    f->cfg.poll_s > 0 ? f->cfg.poll_s : 1);
+}
+
+static void
+on_shaken(void *arg, int fd, struct tls_conn *conn, const char *why)
+{
+	struct fetch *f = arg;
+	char pin[TLS_PIN_STRLEN], text[TLS_PIN_STRLEN + 80];
+
+	f->shake = NULL;
+	if (conn == NULL) {
+		finish(f, why);
+	} else if (conn->has_pin && tls_pin_equal(&conn->pin, f->cfg.pin)) {
+		greet(f, fd, &conn->io);
+	} else {
+		chan_refuse(fd, &conn->io,
+		    "err denied your key is not the one that is pinned here\n");
+		snprintf(text, sizeof(text),
+		    "its key is %s, which is not the one of the configuration",
+		    tls_pin_str(&conn->pin, pin));
+		finish(f, text);
+	}
+}
+
+static void
+dial(struct fetch *f)
+{
+	static const struct timeval now = {0, 0};
+	const struct fetch_config *cfg = &f->cfg;
+	const char *why = NULL;
+	int fd = chan_connect(cfg->address, &why);
+
+	if (fd == -1) {
+		snprintf(f->unreachable, sizeof(f->unreachable), "%s: %s: %s",
+		    cfg->address, why, strerror(errno));
+		event_add(f->fail_soon, &now);
+	} else if (cfg->tls == NULL) {
+		greet(f, fd, NULL);
+	} else {
+		f->shake = tls_shake_new(&(struct tls_shake_config){
+		    .base = cfg->base,
+		    .tls = cfg->tls,
+		    .fd = fd,
+		    .deadline_ns = HANDSHAKE_NS,
+		    .done = on_shaken,
+		    .arg = f,
+		});
+	}
+}
+
 struct fetch *
 fetch_new(const struct fetch_config *cfg)
 {
-	static const struct timeval now = {0, 0};
 	struct fetch *f = xcalloc(1, sizeof(*f));
-	const char *why = NULL;
-	int fd;
 
 	f->cfg = *cfg;
 	f->expect = on_hello;
+	block_init(&f->block, &f->in);
 	f->fail_soon = event_new(cfg->base, -1, 0, on_fail_soon, f);
-	if (f->fail_soon == NULL)
+	f->rate = event_new(cfg->base, -1, 0, on_rate, f);
+	if (f->fail_soon == NULL || f->rate == NULL)
 		log_fatal(EXIT_TEMPORARY, "out of memory");
-	fd = chan_connect(cfg->address, &why);
-	if (fd == -1) {
-		log_warn("%s: %s: %s: %s", cfg->monitor, cfg->address, why,
-		    strerror(errno));
-		event_add(f->fail_soon, &now);
-		return f;
-	}
-	f->chan = chan_new(cfg->base,
-	    &(struct chan_config){fd, fd, DATACLI_LINE_MAX, cfg->monitor}, &ops,
-	    f);
-	chan_deadline(f->chan, SILENCE_NS);
-	chan_printf(f->chan, "hello datacli %s", VERSION);
+	if (cfg->fd != -1)
+		greet(f, cfg->fd, &cfg->conn->io);
+	else
+		dial(f);
 	return f;
 }
 
@@ -493,7 +584,10 @@ fetch_free(struct fetch *f)
 	if (f->has_in)
 		incoming_close(&f->in);
 	event_free(f->fail_soon);
+	event_free(f->rate);
+	tls_shake_free(f->shake);
 	chan_free(f->chan);
+	block_clear(&f->block);
 	free(f->offers);
 	free(f->gaps);
 	free(f);

@@ -7,25 +7,68 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
-#include "common/addr.h"
 #include "common/atomicfile.h"
 #include "common/chan.h"
+#include "common/gate.h"
 #include "common/log.h"
 #include "common/prog.h"
 #include "common/scan.h"
 
 #define KEEP_BYTES (256ull << 20) /* of sent/ */
 
+#define DIAL_MAX 16
+
 static struct {
-	const char *dir, *listen;
+	const char *dir, *listen, *key, *peers, *make_key;
+	char *dial[DIAL_MAX];
+	size_t ndial;
 	uint64_t keep_bytes;
 	int verbose, daemon;
 } opts = {.keep_bytes = KEEP_BYTES};
+
+/* The server and who lets its peers in. */
+struct served {
+	struct server srv;
+	struct gate *gate; /* NULL: we do not listen */
+};
+
+static const char *
+set_key(void *ctx, const char *arg)
+{
+	(void)ctx;
+	opts.key = arg;
+	return NULL;
+}
+
+static const char *
+set_peers(void *ctx, const char *arg)
+{
+	(void)ctx;
+	opts.peers = arg;
+	return NULL;
+}
+
+static const char *
+set_make_key(void *ctx, const char *arg)
+{
+	(void)ctx;
+	opts.make_key = arg;
+	return NULL;
+}
+
+static const char *
+set_dial(void *ctx, const char *arg)
+{
+	(void)ctx;
+	if (opts.ndial == DIAL_MAX)
+		return "is one too many (16)";
+	opts.dial[opts.ndial++] = (char *)arg;
+	return NULL;
+}
 
 static const char *
 set_dir(void *ctx, const char *arg)
@@ -72,8 +115,15 @@ set_daemon(void *ctx, const char *arg)
 
 static const struct prog_opt table[] = {
     {'d', "dir", "SPOOL", "the prober's spool directory (required)", set_dir},
-    {'l', "listen", "ADDRESS", "loopback IP:PORT or socket path (required)",
+    {'l', "listen", "ADDRESS", "IP:PORT or socket path to listen at",
 	set_listen},
+    {'c', "dial", "ADDRESS", "call this central host; may be repeated",
+	set_dial},
+    {'K', "key", "FILE", "our key: speak TLS", set_key},
+    {'p', "peers", "FILE", "whom we speak to: lines peer NAME pin=PIN",
+	set_peers},
+    {0, "make-key", "FILE", "make a key unless there is one, print its pin",
+	set_make_key},
     {'k', "keep", "BYTES", "keep so much of what was sent (256 MiB)", set_keep},
     {'D', "daemon", NULL, "go to the background, log to syslog", set_daemon},
     {'v', "verbose", NULL, "say more; twice: even more", set_verbose},
@@ -82,57 +132,51 @@ static const struct prog_opt table[] = {
 
 static const struct prog_usage usage = {
     .name = "dataserver",
-    .synopsis = "-d SPOOL -l ADDRESS [-Dv] [-k BYTES]",
+    .synopsis = "-d SPOOL [-l ADDRESS] [-c ADDRESS ...] [-K FILE -p FILE] "
+		"[-Dv] [-k BYTES]",
     .purpose = "Hand the segments of a spool to the archive.",
     .exit_code = EXIT_PERMANENT,
 };
 
-/* Without TLS nobody can be known, so only this host may talk to us. */
-static int
-is_local(const char *address)
+static void
+on_arrived(void *arg, struct gate_peer *peer)
 {
-	struct addr_prefix loop4, loop6;
-	struct addr a;
-	char host[ADDR_STRLEN];
-	const char *colon = strrchr(address, ':');
-	size_t len;
+	struct served *sv = arg;
+	struct tls_conn *conn = peer->conn;
+	struct session_config cfg = {.fd = peer->fd};
+	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
 
-	if (strchr(address, '/') != NULL)
-		return 1;
-	if (colon == NULL)
-		return 0;
-	if (*address == '[')
-		address++;
-	len = (size_t)(colon - address);
-	if (len > 0 && address[len - 1] == ']')
-		len--;
-	if (len >= sizeof(host))
-		return 0;
-	memcpy(host, address, len);
-	host[len] = '\0';
-	addr_prefix_scan("127.0.0.0/8", &loop4);
-	addr_prefix_scan("::1/128", &loop6);
-	return addr_scan(host, &a) == 0 &&
-	    (addr_in_prefix(&a, &loop4) || addr_in_prefix(&a, &loop6));
+	if (conn != NULL && !conn->has_pin) {
+		gate_refuse(sv->gate, peer, "denied", "no key was shown");
+		return;
+	}
+	if (conn != NULL) {
+		cfg.io = &conn->io;
+		cfg.peer = tls_peers_find(&sv->srv.peers, &conn->pin);
+		snprintf(text, sizeof(text), "key %s is not admitted",
+		    tls_pin_str(&conn->pin, pin));
+		if (cfg.peer == NULL) {
+			gate_refuse(sv->gate, peer, "denied", text);
+			return;
+		}
+	}
+	if (session_new(&sv->srv, &cfg) == -1)
+		gate_refuse(sv->gate, peer, "busy", "too many sessions");
 }
 
 static void
-on_accept(int fd, short what, void *arg)
+on_hup(int signo, short what, void *arg)
 {
-	struct server *srv = arg;
-	char peer[32];
-	static unsigned int count;
-	int s;
+	struct served *sv = arg;
 
+	(void)signo;
 	(void)what;
-	s = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (s == -1) {
-		if (errno != EAGAIN && errno != EINTR)
-			log_warn("accept: %s", strerror(errno));
+	if (opts.peers == NULL)
 		return;
-	}
-	snprintf(peer, sizeof(peer), "session %u", ++count);
-	session_new(srv, s, peer);
+	if (tls_peers_load(&sv->srv.peers, opts.peers) == -1)
+		log_warn("%s: the old peers stay", opts.peers);
+	else
+		session_recheck(&sv->srv);
 }
 
 static void
@@ -161,58 +205,103 @@ open_spool(struct server *srv)
 }
 
 static void
-serve(struct server *srv, int listener)
+load_tls(struct server *srv)
 {
-	struct event *accept_ev, *term, *intr;
+	const char *why;
 
-	accept_ev = event_new(
-	    srv->base, listener, EV_READ | EV_PERSIST, on_accept, srv);
-	term = prog_signal(srv->base, SIGTERM, on_stop, srv->base);
-	intr = prog_signal(srv->base, SIGINT, on_stop, srv->base);
-	if (accept_ev == NULL || event_add(accept_ev, NULL) == -1)
-		log_fatal(EXIT_TEMPORARY, "cannot watch a descriptor");
+	if (opts.key == NULL)
+		return;
+	srv->tls = tls_new(opts.key, &why);
+	if (srv->tls == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: %s", opts.key, why);
+	if (tls_peers_load(&srv->peers, opts.peers) == -1)
+		log_fatal(EXIT_PERMANENT, "%s: no peers", opts.peers);
+}
+
+static int
+listen_at(const char *address)
+{
+	const char *why;
+	int fd = chan_listen(address, &why);
+
+	if (fd == -1)
+		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
+		    strerror(errno));
+	return fd;
+}
+
+static void
+serve(struct served *sv)
+{
+	struct event_base *base = sv->srv.base;
+	struct event *term, *intr, *hup;
+	struct dial *dial = NULL;
+	int listener = opts.listen == NULL ? -1 : listen_at(opts.listen);
+
+	term = prog_signal(base, SIGTERM, on_stop, base);
+	intr = prog_signal(base, SIGINT, on_stop, base);
+	hup = prog_signal(base, SIGHUP, on_hup, sv);
+	if (listener != -1)
+		sv->gate = gate_new(&(struct gate_config){
+		    base, listener, sv->srv.tls, on_arrived, sv});
+	if (opts.ndial > 0)
+		dial = dial_new(&sv->srv, opts.dial, opts.ndial);
 	prog_ready();
-	event_base_dispatch(srv->base);
-	session_close_all(srv);
-	event_free(accept_ev);
+	event_base_dispatch(base);
+	gate_free(sv->gate);
+	session_close_all(&sv->srv);
+	dial_free(dial);
 	event_free(term);
 	event_free(intr);
+	event_free(hup);
+	if (listener != -1)
+		close(listener);
+}
+
+static void
+check_options(void)
+{
+	if (opts.dir == NULL || (opts.listen == NULL && opts.ndial == 0))
+		log_fatal(EXIT_PERMANENT, "-d and one of -l and -c are needed");
+	if ((opts.key == NULL) != (opts.peers == NULL))
+		log_fatal(EXIT_PERMANENT, "-K and -p are given together");
+	if (opts.key == NULL && opts.ndial > 0)
+		log_fatal(EXIT_PERMANENT, "-c needs -K and -p");
+	if (opts.key == NULL && !chan_is_local(opts.listen))
+		log_fatal(EXIT_PERMANENT,
+		    "%s: without -K and -p only a loopback address or the path "
+		    "of a socket can be served",
+		    opts.listen);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct server srv = {.base = NULL};
-	const char *why = NULL;
-	int listener, lock;
+	struct served sv = {.gate = NULL};
+	struct server *srv = &sv.srv;
+	int lock;
 
 	log_init("dataserver", 0, 0);
 	if (prog_options(&usage, table, argc, argv, NULL) != argc)
 		log_fatal(EXIT_PERMANENT, "too many arguments");
-	if (opts.dir == NULL || opts.listen == NULL)
-		log_fatal(EXIT_PERMANENT, "-d and -l must be given");
-	if (!is_local(opts.listen))
-		log_fatal(EXIT_PERMANENT,
-		    "%s: only a loopback address or the path of a socket can "
-		    "be served, because the other side is not authenticated",
-		    opts.listen);
+	if (opts.make_key != NULL)
+		return tls_make_key(opts.make_key);
+	check_options();
+	load_tls(srv);
 	if (opts.daemon)
 		prog_daemon();
 	log_init("dataserver", opts.daemon, opts.verbose);
-	lock = open_spool(&srv);
-	listener = chan_listen(opts.listen, &why);
-	if (listener == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", opts.listen, why,
-		    strerror(errno));
-	srv.base = prog_base();
-	offers_init(&srv.offers, &srv.dir, opts.keep_bytes);
-	srv.rotate = rotate_new(srv.base, &srv.dir, opts.dir);
-	serve(&srv, listener);
-	rotate_free(srv.rotate);
-	offers_clear(&srv.offers);
-	segment_dir_close(&srv.dir);
-	event_base_free(srv.base);
-	close(listener);
+	lock = open_spool(srv);
+	srv->base = prog_base();
+	offers_init(&srv->offers, &srv->dir, opts.keep_bytes);
+	srv->rotate = rotate_new(srv->base, &srv->dir, opts.dir);
+	serve(&sv);
+	rotate_free(srv->rotate);
+	offers_clear(&srv->offers);
+	segment_dir_close(&srv->dir);
+	tls_peers_clear(&srv->peers);
+	tls_free(srv->tls);
+	event_base_free(srv->base);
 	close(lock);
 	return EXIT_DONE;
 }

@@ -2,7 +2,10 @@
  * dataserver: hand sealed segments to the archive.  This is the map of the
  * program.
  *
- *	     session.c: the protocol, one per connection
+ *	common/gate.c (they call)    dial.c (we call, from behind a NAT)
+ *	       └────────────┬───────────────┘ a peer of the peers file
+ *	                    ▼
+ *	     session.c: the protocol, one per connection; bulk.c: its blocks
  *	       │ rotate        │ list, get          │ commit, refuse
  *	       ▼               ▼                    ▼
  *	rotate.c           offer.c: what the spool has, verified
@@ -15,10 +18,12 @@
  * The protocol (lines of at most 512 bytes; dataserver(8)):
  *
  *	C hello datacli VERSION		S hello dataserver VERSION epoch=E next=N
+ *	        zlib=1 poll=S			zlib=1
  *	C rotate			S ok N | none | busy
  *	C list N			S seg N FIRST LAST BYTES SHA ...
  *					S bad N SHA ...		S end
  *	C get N SHA OFFSET		S data N OFFSET LEN CRC\n<LEN bytes> ...
+ *					S zdata N OFFSET LEN CRC Z\n<Z bytes> ...
  *					S eof N
  *	C commit N SHA			S gone N
  *	C refuse N SHA REASON		S kept N
@@ -33,7 +38,10 @@
 
 #include "common/segment_dir.h"
 #include "common/segment_read.h"
+#include "common/tls.h"
 
+struct chan;
+struct event;
 struct event_base;
 
 #define DATASERVER_LINE_MAX 512
@@ -98,9 +106,64 @@ void rotate_ask(struct rotate *r,
     void (*done)(void *arg, enum rotate_result result), void *arg);
 void rotate_forget(struct rotate *r, void *arg);
 
+/* --- listing.c: the answer to list --------------------------------------------- */
+
+struct server;
+
+struct listing {
+	struct server *srv;
+	struct chan *chan;
+	uint64_t *numbers, *bad; /* still to be listed: spool/ and bad/ */
+	size_t nnumbers, nbad, at, bad_at;
+	struct event *turn; /* the next segment */
+	void (*done)(void *arg);
+	void *arg;
+};
+
+/* Lines go to CHAN; DONE is called when all of a list are out. */
+void listing_init(struct listing *l, struct server *srv, struct chan *chan,
+    void (*done)(void *arg), void *arg);
+void listing_clear(struct listing *l);
+
+/* Segments from FROM on, one per turn of the loop: reading them takes time. */
+void listing_begin(struct listing *l, uint64_t from);
+
+/* The line of one segment. */
+void listing_print(struct listing *l, const struct offer *f);
+
+/* --- bulk.c: the blocks of one get --------------------------------------------- */
+
+#define BULK_RATE 1024 /* bytes/s that a peer must take */
+
+struct bulk {
+	struct chan *chan;
+	int zlib; /* the peer takes zdata */
+	int active; /* one is under way */
+	int fd; /* -1: all of it is queued */
+	uint64_t number, offset, size;
+	uint64_t queued; /* bytes given to the channel */
+	uint64_t taken; /* of them, by the kernel when last looked at */
+	struct event *timer;
+	void (*slow)(void *arg);
+	void *arg;
+};
+
+enum bulk_result { BULK_MORE, BULK_DONE, BULK_ERROR };
+
+/* SLOW is called when the peer takes less than BULK_RATE; it may clear B. */
+void bulk_init(struct bulk *b, struct event_base *base, struct chan *chan,
+    void (*slow)(void *arg), void *arg);
+void bulk_clear(struct bulk *b);
+
+/* Send F, open as FD (owned), from OFFSET on: bulk_more() now and whenever the
+ * channel is drained, as long as it says BULK_MORE.  BULK_ERROR: errno. */
+void bulk_begin(struct bulk *b, int fd, const struct offer *f, uint64_t offset);
+enum bulk_result bulk_more(struct bulk *b);
+
 /* --- session.c --------------------------------------------------------------- */
 
 struct session;
+struct dial;
 
 struct server {
 	struct event_base *base;
@@ -109,12 +172,34 @@ struct server {
 	struct rotate *rotate;
 	struct session *sessions; /* list */
 	unsigned int nsessions;
+	struct tls *tls; /* NULL: plain */
+	struct tls_peers peers;
 };
 
-/* Serve FD, a connected stream socket, until its end. */
-void session_new(struct server *srv, int fd, const char *peer);
+struct session_config {
+	int fd; /* owned */
+	struct chan_io *io; /* owned; NULL: plain */
+	const struct tls_peer *peer; /* copied; NULL: plain */
+	/* Once, at the end, if not NULL: the client wants to be dialled again
+	 * after POLL_S seconds; 0: it never said hello. */
+	void (*ended)(void *arg, unsigned int poll_s);
+	void *arg;
+};
+
+/* Serve a connection until its end.  -1: there are too many, nothing is owned
+ * and `ended' will not be called. */
+int session_new(struct server *srv, const struct session_config *cfg);
+
+/* The peers have changed: end the sessions of those who are gone. */
+void session_recheck(struct server *srv);
 
 /* Drop all. */
 void session_close_all(struct server *srv);
+
+/* --- dial.c -------------------------------------------------------------------- */
+
+/* Call the COUNT ADDRESSES (kept), the first that answers, again and again. */
+struct dial *dial_new(struct server *srv, char **addresses, size_t count);
+void dial_free(struct dial *d);
 
 #endif

@@ -7,24 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-#include <zlib.h>
-
 #include "common/chan.h"
 #include "common/clock.h"
-#include "common/crcline.h"
-#include "common/atomicfile.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
 
 #define SESSIONS_MAX 64
+#define PEER_MAX 8 /* of them, of one peer */
 #define WORDS_MAX 8
-#define BLOCK (64u << 10) /* bytes behind one data line */
-#define UNWRITTEN_MAX (1u << 20) /* bytes in one session */
 #define HELLO_NS (5 * NS_PER_SEC)
 #define IDLE_NS (130 * NS_PER_SEC) /* two missed pings */
-#define STALL_S 30 /* the peer takes nothing for so long */
+#define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
+#define POLL_S 60 /* if the client does not say */
+#define POLL_MAX_S 86400
 #define REASON_MAX 200 /* bytes of a refusal */
 
 struct session {
@@ -33,35 +29,36 @@ struct session {
 	struct chan *chan;
 	int greeted;
 	int asking; /* a rotation */
-	/* list: what is still to be listed */
-	uint64_t *numbers;
-	size_t nnumbers, at;
-	uint64_t *bad;
-	size_t nbad, bad_at;
-	struct event *turn; /* the next segment of a list */
-	/* get */
-	int fd; /* -1: none */
-	uint64_t number, offset, size;
-	struct event *stall;
+	struct listing listing;
+	uint64_t number; /* of the segment that the line names */
+	struct bulk bulk;
+	/* who it is, with TLS */
+	struct tls_peer peer; /* name NULL: plain */
+	unsigned int poll_s; /* the client wants to be dialled again then */
+	void (*ended)(void *arg, unsigned int poll_s); /* NULL: nobody asks */
+	void *ended_arg;
 };
 
 static void
 session_free(struct session *s)
 {
+	void (*ended)(void *, unsigned int) = s->ended;
+	void *arg = s->ended_arg;
+	unsigned int poll_s = s->greeted ? s->poll_s : 0;
+
 	if (s->asking)
 		rotate_forget(s->srv->rotate, s);
 	*s->prev = s->next;
 	if (s->next != NULL)
 		s->next->prev = s->prev;
 	s->srv->nsessions--;
-	event_free(s->turn);
-	event_free(s->stall);
-	free(s->numbers);
-	free(s->bad);
-	if (s->fd != -1)
-		close(s->fd);
+	listing_clear(&s->listing);
+	bulk_clear(&s->bulk);
 	chan_free(s->chan);
+	free(s->peer.name);
 	free(s);
+	if (ended != NULL)
+		ended(arg, poll_s);
 }
 
 static void
@@ -83,90 +80,12 @@ give_up_errno(struct session *s, const char *what, uint64_t number)
 /* --- list ------------------------------------------------------------------ */
 
 static void
-print_seg(struct session *s, const struct offer *f)
-{
-	char sha[2 * SEGMENT_SHA_LEN + 1];
-
-	chan_printf(s->chan,
-	    "seg %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s", f->number,
-	    f->info.first, f->info.last, f->info.bytes,
-	    segment_dir_hex(sha, f->info.sha, sizeof(f->info.sha)));
-}
-
-/* A segment in bad/: its hash is in N.why. */
-static void
-print_bad(struct session *s, uint64_t number)
-{
-	char name[SEGMENT_DIR_NAME], *text, *words[3];
-	size_t len;
-
-	segment_dir_name(name, number, ".why");
-	if (atomicfile_read(s->srv->dir.bad, name, 4096, &text, &len) == -1)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	if (crcline_check(text) == NULL) {
-		words[0] = strtok(text, " ");
-		words[1] = words[0] == NULL ? NULL : strtok(NULL, " ");
-		if (words[1] != NULL)
-			chan_printf(
-			    s->chan, "bad %" PRIu64 " %s", number, words[1]);
-	}
-	free(text);
-}
-
-static void
-go_soon(struct session *s)
-{
-	static const struct timeval now = {0, 0};
-
-	if (event_add(s->turn, &now) == -1)
-		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-}
-
-/* One segment per turn of the loop: reading it takes time. */
-static void
-list_one(struct session *s)
-{
-	uint64_t n = s->numbers[s->at++];
-	struct offer *f = offers_get(&s->srv->offers, n, 0);
-
-	if (f != NULL)
-		print_seg(s, f);
-	else if (errno != ENOENT)
-		log_warn("spool/%" PRIu64 ".warts: %s", n, strerror(errno));
-}
-
-static void
-on_turn(int fd, short what, void *arg)
+on_listed(void *arg)
 {
 	struct session *s = arg;
 
-	(void)fd;
-	(void)what;
-	if (s->bad_at < s->nbad)
-		print_bad(s, s->bad[s->bad_at++]);
-	else if (s->at < s->nnumbers)
-		list_one(s);
-	else {
-		chan_printf(s->chan, "end");
-		chan_resume(s->chan);
-		return;
-	}
-	go_soon(s);
-}
-
-static size_t
-numbers_from(int dirfd, uint64_t from, uint64_t **out)
-{
-	ssize_t n = segment_dir_list(dirfd, ".warts", out);
-	size_t below = 0;
-
-	if (n <= 0)
-		return 0;
-	while (below < (size_t)n && (*out)[below] < from)
-		below++;
-	memmove(*out, *out + below, ((size_t)n - below) * sizeof(**out));
-	return (size_t)n - below;
+	chan_printf(s->chan, "end");
+	chan_resume(s->chan);
 }
 
 static const char *
@@ -176,13 +95,8 @@ do_list(struct session *s, char **words)
 
 	if (scan_u64(words[1], 1, UINT64_MAX, &from) == -1)
 		return "bad number";
-	free(s->numbers);
-	free(s->bad);
-	s->at = s->bad_at = 0;
-	s->nnumbers = numbers_from(s->srv->dir.spool, from, &s->numbers);
-	s->nbad = numbers_from(s->srv->dir.bad, from, &s->bad);
 	chan_pause(s->chan);
-	go_soon(s);
+	listing_begin(&s->listing, from);
 	return NULL;
 }
 
@@ -198,7 +112,7 @@ do_resend(struct session *s, char **words)
 	if (f == NULL)
 		chan_printf(s->chan, "none");
 	else
-		print_seg(s, f);
+		listing_print(&s->listing, f);
 	return NULL;
 }
 
@@ -230,63 +144,27 @@ do_rotate(struct session *s, char **words)
 /* --- get ------------------------------------------------------------------- */
 
 static void
-end_get(struct session *s)
-{
-	close(s->fd);
-	s->fd = -1;
-	event_del(s->stall);
-}
-
-static int
-send_block(struct session *s)
-{
-	static uint8_t buf[BLOCK];
-	uint64_t left = s->size - s->offset;
-	ssize_t n;
-
-	n = pread(
-	    s->fd, buf, left < BLOCK ? (size_t)left : BLOCK, (off_t)s->offset);
-	if (n <= 0) {
-		/* It was longer when it was offered. */
-		errno = n == 0 ? EIO : errno;
-		return -1;
-	}
-	chan_printf(s->chan, "data %" PRIu64 " %" PRIu64 " %zd %08lx",
-	    s->number, s->offset, n, crc32(0, buf, (unsigned int)n));
-	chan_write(s->chan, buf, (size_t)n);
-	s->offset += (uint64_t)n;
-	return 0;
-}
-
-static void
 send_more(struct session *s)
 {
-	static const struct timeval stall = {STALL_S, 0};
-
-	event_add(s->stall, &stall);
-	while (s->offset < s->size &&
-	    chan_pending(s->chan) < UNWRITTEN_MAX - BLOCK) {
-		if (send_block(s) == -1) {
-			end_get(s);
-			give_up_errno(s, "get", s->number);
-			return;
-		}
+	switch (bulk_more(&s->bulk)) {
+	case BULK_ERROR:
+		give_up_errno(s, "get", s->bulk.number);
+		break;
+	case BULK_DONE:
+		chan_resume(s->chan);
+		break;
+	case BULK_MORE:
+		break;
 	}
-	if (s->offset < s->size)
-		return;
-	end_get(s);
-	chan_printf(s->chan, "eof %" PRIu64, s->number);
-	chan_resume(s->chan);
 }
 
 static void
-on_stall(int fd, short what, void *arg)
+on_slow(void *arg)
 {
 	struct session *s = arg;
 
-	(void)fd;
-	(void)what;
-	log_warn("%s: takes nothing, closed", chan_peer(s->chan));
+	log_warn("%s: takes less than %d bytes/s, closed", chan_peer(s->chan),
+	    BULK_RATE);
 	session_free(s);
 }
 
@@ -315,20 +193,22 @@ do_get(struct session *s, char **words)
 {
 	struct offer *f;
 	const char *why = find_offer(s, words, &f);
+	uint64_t offset;
+	int fd;
 
 	if (why != NULL)
 		return why;
 	if (f == NULL)
 		return "no such segment";
-	if (scan_u64(words[3], 0, f->info.bytes, &s->offset) == -1)
+	if (scan_u64(words[3], 0, f->info.bytes, &offset) == -1)
 		return "bad offset";
-	s->fd = offers_open(&s->srv->offers, f);
-	if (s->fd == -1) {
+	fd = offers_open(&s->srv->offers, f);
+	if (fd == -1) {
 		give_up_errno(s, "get", s->number);
 		return NULL;
 	}
-	s->size = f->info.bytes;
 	chan_pause(s->chan);
+	bulk_begin(&s->bulk, fd, f, offset);
 	send_more(s);
 	return NULL;
 }
@@ -348,19 +228,29 @@ do_commit(struct session *s, char **words)
 	return NULL;
 }
 
+/* The words from FIRST on, in BUF of REASON_MAX bytes. */
+static const char *
+rest_of(char **words, int first, char *buf)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (int i = first; words[i] != NULL && len < REASON_MAX; i++)
+		len += (size_t)snprintf(buf + len, REASON_MAX - len, "%s%s",
+		    i > first ? " " : "", words[i]);
+	return buf;
+}
+
 static const char *
 do_refuse(struct session *s, char **words)
 {
 	struct offer *f;
 	const char *why = find_offer(s, words, &f);
-	char reason[REASON_MAX] = "";
-	size_t len = 0;
+	char reason[REASON_MAX];
 
 	if (why != NULL)
 		return why;
-	for (int i = 3; words[i] != NULL && len < sizeof(reason); i++)
-		len += (size_t)snprintf(reason + len, sizeof(reason) - len,
-		    "%s%s", i > 3 ? " " : "", words[i]);
+	rest_of(words, 3, reason);
 	if (f != NULL && offers_refuse(&s->srv->offers, f, reason) == -1)
 		give_up_errno(s, "refuse", s->number);
 	else
@@ -369,6 +259,22 @@ do_refuse(struct session *s, char **words)
 }
 
 /* --- lines ----------------------------------------------------------------- */
+
+static void
+hello_keys(struct session *s, char **words)
+{
+	const char *v;
+	uint32_t poll_s;
+
+	for (int i = 3; words[i] != NULL; i++) {
+		v = scan_keyvalue(words[i], "zlib");
+		if (v != NULL && strcmp(v, "1") == 0)
+			s->bulk.zlib = 1;
+		v = scan_keyvalue(words[i], "poll");
+		if (v != NULL && scan_u32(v, 1, POLL_MAX_S, &poll_s) == 0)
+			s->poll_s = poll_s;
+	}
+}
 
 static const char *
 do_hello(struct session *s, char **words)
@@ -382,11 +288,24 @@ do_hello(struct session *s, char **words)
 		give_up_errno(s, why, 0);
 		return NULL;
 	}
+	hello_keys(s, words);
 	s->greeted = 1;
 	chan_deadline(s->chan, IDLE_NS);
-	chan_printf(s->chan, "hello dataserver %s epoch=%s next=%" PRIu64,
+	chan_printf(s->chan, "hello dataserver %s epoch=%s next=%" PRIu64 "%s",
 	    VERSION, segment_dir_epoch(epoch, s->srv->dir.epoch),
-	    s->srv->dir.next);
+	    s->srv->dir.next, s->bulk.zlib ? " zlib=1" : "");
+	return NULL;
+}
+
+/* The other side could not take us. */
+static const char *
+do_err(struct session *s, char **words)
+{
+	char text[REASON_MAX];
+
+	log_warn("%s: is refused there: %s", chan_peer(s->chan),
+	    rest_of(words, 2, text));
+	chan_finish(s->chan);
 	return NULL;
 }
 
@@ -419,6 +338,7 @@ static const struct {
     {"commit", 3, 3, do_commit},
     {"refuse", 3, ANY, do_refuse},
     {"resend", 2, 2, do_resend},
+    {"err", 2, ANY, do_err},
     {"ping", 1, 1, do_ping},
     {"pong", 1, 1, do_pong},
 };
@@ -455,7 +375,8 @@ run(struct session *s, char *line)
 			continue;
 		if (n < verbs[i].min || n > verbs[i].max)
 			return "wrong number of arguments";
-		if (!s->greeted && verbs[i].run != do_hello)
+		if (!s->greeted && verbs[i].run != do_hello &&
+		    verbs[i].run != do_err)
 			return "no hello yet";
 		return verbs[i].run(s, words);
 	}
@@ -494,7 +415,7 @@ on_drained(struct chan *c, void *arg)
 	struct session *s = arg;
 
 	(void)c;
-	if (s->fd != -1)
+	if (s->bulk.active)
 		send_more(s);
 }
 
@@ -505,32 +426,84 @@ static const struct chan_ops ops = {
     .drained = on_drained,
 };
 
-void
-session_new(struct server *srv, int fd, const char *peer)
+static unsigned int
+sessions_of(const struct server *srv, const struct tls_peer *peer)
 {
-	struct session *s;
+	const struct session *s;
+	unsigned int n = 0;
 
-	if (srv->nsessions == SESSIONS_MAX) {
-		log_warn("%s: too many sessions, closed", peer);
-		close(fd);
-		return;
-	}
-	s = xcalloc(1, sizeof(*s));
-	s->srv = srv;
-	s->fd = -1;
-	s->turn = event_new(srv->base, -1, 0, on_turn, s);
-	s->stall = event_new(srv->base, -1, 0, on_stall, s);
-	if (s->turn == NULL || s->stall == NULL)
-		log_fatal(EXIT_TEMPORARY, "out of memory");
-	s->chan = chan_new(srv->base,
-	    &(struct chan_config){fd, fd, DATASERVER_LINE_MAX, peer}, &ops, s);
-	chan_deadline(s->chan, HELLO_NS);
+	for (s = srv->sessions; s != NULL; s = s->next)
+		n += s->peer.name != NULL &&
+		    tls_pin_equal(&s->peer.pin, &peer->pin);
+	return n;
+}
+
+static void
+join(struct session *s)
+{
+	struct server *srv = s->srv;
+
 	s->next = srv->sessions;
 	s->prev = &srv->sessions;
 	if (s->next != NULL)
 		s->next->prev = &s->next;
 	srv->sessions = s;
 	srv->nsessions++;
+}
+
+int
+session_new(struct server *srv, const struct session_config *cfg)
+{
+	static unsigned int count;
+	struct session *s;
+	char peer[80];
+
+	if (srv->nsessions == SESSIONS_MAX ||
+	    (cfg->peer != NULL && sessions_of(srv, cfg->peer) == PEER_MAX))
+		return -1;
+	s = xcalloc(1, sizeof(*s));
+	s->srv = srv;
+	s->poll_s = POLL_S;
+	s->ended = cfg->ended;
+	s->ended_arg = cfg->arg;
+	if (cfg->peer != NULL) {
+		s->peer.name = xstrdup(cfg->peer->name);
+		s->peer.pin = cfg->peer->pin;
+	}
+	snprintf(peer, sizeof(peer), "session %u of %s", ++count,
+	    cfg->peer != NULL ? cfg->peer->name : "this host");
+	s->chan = chan_new_io(srv->base,
+	    &(struct chan_config){cfg->fd, cfg->fd, DATASERVER_LINE_MAX, peer},
+	    cfg->io, &ops, s);
+	listing_init(&s->listing, srv, s->chan, on_listed, s);
+	bulk_init(&s->bulk, srv->base, s->chan, on_slow, s);
+	chan_deadline(s->chan, HELLO_NS);
+	chan_line_deadline(s->chan, LINE_NS);
+	join(s);
+	return 0;
+}
+
+void
+session_recheck(struct server *srv)
+{
+	const struct tls_peer *p;
+	struct session *s, *next;
+
+	for (s = srv->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (s->peer.name == NULL)
+			continue;
+		p = tls_peers_find(&srv->peers, &s->peer.pin);
+		if (p != NULL && strcmp(p->name, s->peer.name) == 0)
+			continue;
+		log_warn("%s: no longer admitted, closed", chan_peer(s->chan));
+		/* Inside a block there is no place for words. */
+		if (!s->bulk.active && chan_pending(s->chan) == 0) {
+			give_up(s, "denied", "this key is no longer admitted");
+			chan_deadline(s->chan, HELLO_NS);
+		} else
+			session_free(s);
+	}
 }
 
 void

@@ -6,6 +6,9 @@
 #	$T/spool	the monitor's; $T/sock its data server
 #	$T/centre	the central host's
 #
+# With OVER_TLS in the environment both sides have keys and speak TLS; $TLS is
+# what a data server needs for that.
+#
 # Ends what it started and removes $T whatever happens.
 
 # shellcheck disable=SC2034 # of those who source this
@@ -49,7 +52,9 @@ until_true() {
 
 # start_server [ARGS...]: sets $server and waits until it answers.
 start_server() {
-	"$BIN/dataserver" -d "$T/spool" -l "$T/sock" "$@" 2>>"$T/server.log" &
+	# shellcheck disable=SC2086  # words
+	"$BIN/dataserver" -d "$T/spool" -l "$T/sock" $TLS "$@" \
+	    2>>"$T/server.log" &
 	server=$!
 	pids="$pids $server"
 	until_true 10 listening || fail "data server does not listen"
@@ -77,7 +82,15 @@ books() {
 	"$SRC/tests/lib/books" "$T/centre" mon "$@" || fail "the books are wrong"
 }
 
-cat >"$T/conf" <<CONF
-monitor mon $T/sock
+TLS=
+PIN=
+[ -z "${OVER_TLS:-}" ] || {
+	PIN=$("$BIN/dataserver" --make-key "$T/mon.key") || fail "no key"
+	echo "peer centre $("$BIN/datacli" --make-key "$T/cen.key")" >"$T/peers"
+	TLS="-K $T/mon.key -p $T/peers"
+	echo "key $T/cen.key" >"$T/conf"
+}
+cat >>"$T/conf" <<CONF
+monitor mon $T/sock $PIN
 sorter $BIN/datasort
 CONF

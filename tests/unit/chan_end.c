@@ -193,6 +193,40 @@ may_be_freed_in_each_callback(void **state)
 	done(&u, -1);
 }
 
+/* A byte now and then is no silence, and yet no line. */
+static void
+a_line_must_end(void **state)
+{
+	struct user u;
+	int peer, said = 0;
+
+	(void)state;
+	open_pair(&u, &peer);
+	chan_deadline(u.c, 10000 * MS);
+	chan_line_deadline(u.c, 60 * MS);
+	say(peer, "whole\n");
+	turn();
+	while (strstr(u.seen, "closed") == NULL && said++ < 1000) {
+		if (said < 10)
+			say(peer, "x");
+		usleep(10000);
+		turn();
+	}
+	assert_string_equal(
+	    u.seen, "line(whole) closed(line not finished in time) ");
+	done(&u, peer);
+	/* One that does end, and the next begins: no harm. */
+	open_pair(&u, &peer);
+	chan_line_deadline(u.c, 200 * MS);
+	for (int i = 0; i < 30; i++) {
+		say(peer, "x\nx");
+		turn();
+		usleep(10000);
+	}
+	assert_null(strstr(u.seen, "closed"));
+	done(&u, peer);
+}
+
 static void
 one_way_in_can_finish(void **state)
 {
@@ -235,6 +269,7 @@ main(void)
 	    with_base(finishes_towards_a_half_closed_peer),
 	    with_base(a_lost_reader_is_an_error),
 	    with_base(deadlines),
+	    with_base(a_line_must_end),
 	    with_base(may_be_freed_in_each_callback),
 	    with_base(one_way_in_can_finish),
 	    with_base(descriptors_are_ours),
