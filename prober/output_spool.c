@@ -121,18 +121,20 @@ static const struct output_ops spool_ops = {
 struct output *
 output_spool_open(const struct output_config *cfg, int64_t now_ns)
 {
-	struct spool *s = xcalloc(1, sizeof(*s));
 	struct segment_config sc = {.dir = cfg->spool, .monitor = cfg->monitor};
 	const char *why = NULL;
+	struct segment_writer *w = segment_open(&sc, now_ns, &why);
+	struct spool *s;
 
-	s->o.ops = &spool_ops;
-	s->dir = cfg->spool;
-	s->w = segment_open(&sc, now_ns, &why);
-	if (s->w == NULL && errno == EWOULDBLOCK)
+	if (w == NULL && errno == EWOULDBLOCK)
 		log_fatal(EXIT_TEMPORARY, "%s: another prober has this spool",
 		    cfg->spool);
-	if (s->w == NULL)
-		log_fatal(EXIT_TEMPORARY, "%s: %s: %s", cfg->spool, why,
+	if (w == NULL)
+		log_fatal(EXIT_TEMPORARY, "--spool %s: %s: %s", cfg->spool, why,
 		    strerror(errno));
+	s = xcalloc(1, sizeof(*s));
+	s->o.ops = &spool_ops;
+	s->dir = cfg->spool;
+	s->w = w;
 	return &s->o;
 }
