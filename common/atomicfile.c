@@ -93,27 +93,32 @@ atomicfile_pwrite(int fd, const void *data, size_t len, off_t offset)
 	return 0;
 }
 
+struct content {
+	const void *data;
+	size_t len;
+	mode_t mode;
+	int durable; /* fsync it and its directory */
+};
+
 static int
-write_new(
-    int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+write_new(int dirfd, const char *path, const struct content *c)
 {
 	int fd, rc;
 
 	fd = openat(dirfd, path,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, c->mode);
 	if (fd == -1)
 		return -1;
-	rc = atomicfile_pwrite(fd, data, len, 0);
-	if (rc == 0)
+	rc = atomicfile_pwrite(fd, c->data, c->len, 0);
+	if (rc == 0 && c->durable)
 		rc = fsync(fd);
 	if (close_keep_errno(fd) == -1)
 		rc = -1;
 	return rc;
 }
 
-int
-atomicfile_write(
-    int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+static int
+replace(int dirfd, const char *path, const struct content *c)
 {
 	char tmp[PATH_MAX];
 	int n, saved;
@@ -123,14 +128,32 @@ atomicfile_write(
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (write_new(dirfd, tmp, data, len, mode) == -1 ||
+	if (write_new(dirfd, tmp, c) == -1 ||
 	    renameat(dirfd, tmp, dirfd, path) == -1) {
 		saved = errno;
 		unlinkat(dirfd, tmp, 0);
 		errno = saved;
 		return -1;
 	}
-	return sync_parent(dirfd, path);
+	return c->durable ? sync_parent(dirfd, path) : 0;
+}
+
+int
+atomicfile_write(
+    int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	struct content c = {data, len, mode, 1};
+
+	return replace(dirfd, path, &c);
+}
+
+int
+atomicfile_show(
+    int dirfd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	struct content c = {data, len, mode, 0};
+
+	return replace(dirfd, path, &c);
 }
 
 int

@@ -23,6 +23,11 @@
 int atomicfile_write(
     int dirfd, const char *path, const void *data, size_t len, mode_t mode);
 
+/* The same for a file that is only looked at, such as a status: readers see the
+ * old or the new content, but nothing is made durable. */
+int atomicfile_show(
+    int dirfd, const char *path, const void *data, size_t len, mode_t mode);
+
 /* Read all of PATH, at most MAX bytes; *DATA (NUL-terminated beyond *LEN) is
  * the caller's to free.  EFBIG if it is longer. */
 int atomicfile_read(

@@ -275,7 +275,7 @@ end_cycle_if_over(struct engine *e, struct listcycle *lc)
 	output_account(e->out, lc);
 	output_cycle_end(
 	    e->out, lc->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
-	e->stats.cycles_ended++;
+	stats_ended(&e->stats, lc);
 	listcycle_remove(&e->admit.table, lc);
 }
 
@@ -289,6 +289,15 @@ end_cycles(struct engine *e)
 		next = TAILQ_NEXT(lc, link);
 		end_cycle_if_over(e, lc);
 	}
+}
+
+static void
+set_full(struct engine *e, int full)
+{
+	if (full && !e->full)
+		log_warn(
+		    "no room for records: admitting nothing until there is");
+	e->full = full;
 }
 
 static void
@@ -306,7 +315,7 @@ record(struct engine *e)
 		rc = output_record(e->out, t->lc->out, &rec);
 		window_scratch_reset();
 		if (rc == -1) {
-			e->full = 1;
+			set_full(e, 1);
 			return; /* it stays in the window until there is room */
 		}
 		TAILQ_REMOVE(&e->window.done, t, link);
@@ -338,17 +347,6 @@ adapt_rate(struct engine *e)
 }
 
 static void
-look_at_disk(struct engine *e)
-{
-	int full = output_tick(e->out, e->now_ns);
-
-	if (full && !e->full)
-		log_warn(
-		    "no room for records: admitting nothing until there is");
-	e->full = full;
-}
-
-static void
 tick(struct engine *e)
 {
 	struct listcycle *lc;
@@ -359,7 +357,7 @@ tick(struct engine *e)
 	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL;
 	     lc = TAILQ_NEXT(lc, link))
 		output_account(e->out, lc);
-	look_at_disk(e);
+	set_full(e, output_tick(e->out, e->now_ns));
 	e->source->ops->tick(e->source);
 	end_cycles(e);
 	stats_progress(&e->stats, e->now_ns);
@@ -481,6 +479,9 @@ on_event(int fd, short what, void *arg)
 	do {
 		turn(e);
 		if (is_over(e)) {
+			/* All that is finished, however much it is. */
+			while (!e->full && !TAILQ_EMPTY(&e->window.done))
+				record(e);
 			end_cycles(e);
 			event_base_loopbreak(e->base);
 			return;

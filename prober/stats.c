@@ -57,6 +57,27 @@ stats_progress_end(struct stats *s)
 		fputs("\r\033[K", stderr);
 }
 
+void
+stats_ended(struct stats *s, const struct listcycle *lc)
+{
+	char books[200];
+
+	snprintf(s->ended[s->cycles_ended++ % STATS_ENDED], STATS_LINE,
+	    "list=%u cycle=%u %s", lc->list, lc->cycle,
+	    listcycle_books(lc, books, sizeof(books)));
+}
+
+/* The oldest first. */
+static void
+print_ended(FILE *f, const struct stats *s)
+{
+	uint64_t n = s->cycles_ended;
+	uint64_t i = n > STATS_ENDED ? n - STATS_ENDED : 0;
+
+	for (; i < n; i++)
+		fprintf(f, "ended %s\n", s->ended[i % STATS_ENDED]);
+}
+
 static void
 print_counters(FILE *f, const struct stats *s)
 {
@@ -86,8 +107,9 @@ stats_write(
 		fprintf(f, "list=%u cycle=%u %s\n", lc->list, lc->cycle,
 		    listcycle_books(lc, books, sizeof(books)));
 	}
+	print_ended(f, s);
 	fclose(f);
-	if (atomicfile_write(AT_FDCWD, path, text, len, 0644) == -1)
+	if (atomicfile_show(AT_FDCWD, path, text, len, 0644) == -1)
 		log_warn("%s: %s", path, strerror(errno));
 	free(text);
 }

@@ -8,6 +8,10 @@
  * known yet the path has none; the transmitter then uses a raw socket, which
  * makes the kernel resolve it, and the kernel's notice of the result fills it
  * in.  A notice that the neighbour is gone empties it again.
+ *
+ * Frames of packet sockets do not count as use of a neighbour, so the kernel
+ * would never find out that one has moved: it lets the entry go stale.  When it
+ * says so, one frame goes by raw socket; that is use, and the kernel asks.
  */
 #include <errno.h>
 #include <linux/neighbour.h>
@@ -143,6 +147,7 @@ learn(struct link_path *p, const struct nlmsghdr *nh)
 	int len = (int)(nh->nlmsg_len - NLMSG_LENGTH(sizeof(*nd)));
 
 	p->mac_len = 0;
+	p->stale = (nd->ndm_state & NUD_STALE) != 0;
 	if (nh->nlmsg_type != RTM_NEWNEIGH || !(nd->ndm_state & NUD_USABLE))
 		return;
 	for (; RTA_OK(rta, len); rta = RTA_NEXT(rta, len)) {

@@ -28,6 +28,8 @@ struct link_path {
 	uint8_t mac_len; /* 0 with next_hop: not resolved (yet) */
 	uint8_t mac[8];
 	uint8_t raw_only; /* loopback: by raw socket */
+	uint8_t stale; /* not confirmed lately: the next frame goes by raw
+			* socket, which makes the kernel ask */
 };
 
 /* NULL and a static reason in *WHY when netlink is not to be had. */
@@ -45,7 +47,7 @@ void link_changed(struct link *l);
 struct tx;
 
 struct tx_frame {
-	const struct link_path *path;
+	struct link_path *path;
 	const uint8_t *packet; /* from the IP header on */
 	uint16_t len;
 	uint8_t family;

@@ -104,7 +104,7 @@ way_of(const struct tx *tx, const struct tx_frame *f)
 {
 	const struct link_path *p = f->path;
 
-	if (!tx->raw && !p->raw_only &&
+	if (!tx->raw && !p->raw_only && !p->stale &&
 	    (p->mac_len > 0 || p->next_hop.family == ADDR_NONE))
 		return WAY_PACKET;
 	return f->family == ADDR_IPV4 ? WAY_RAW4 : WAY_RAW6;
@@ -177,6 +177,10 @@ tx_send(struct tx *tx, const struct tx_frame *frames, int n)
 		for (run = 1; run < TX_BATCH && done + run < n; run++) {
 			if (way_of(tx, &frames[done + run]) != way)
 				break;
+		}
+		if (way != WAY_PACKET && frames[done].path->stale) {
+			run = 1;
+			frames[done].path->stale = 0;
 		}
 		sent = send_run(tx, frames + done, run, way);
 		if (sent == -1)

@@ -80,7 +80,7 @@ trace_check(void *conf)
 	if (c->method == ICMP_PARIS) {
 		c->flags |= WARTS_TRACE_ICMPCSUM;
 		if (c->dport == 0)
-			c->dport = c->sport;
+			c->dport = technique_default_port();
 	}
 	if (c->dport == 0)
 		c->dport = 33435;

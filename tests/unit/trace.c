@@ -292,8 +292,8 @@ fields_by_method(void **state)
 			else
 				assert_int_equal(p[at + 6] << 8 | p[at + 7], n);
 			if (m == ICMP_PARIS)
-				assert_int_equal(
-				    p[at + 2] << 8 | p[at + 3], 50000);
+				assert_int_equal(p[at + 2] << 8 | p[at + 3],
+				    technique_default_port());
 		}
 		sim_close(&s);
 	}
