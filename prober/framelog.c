@@ -188,17 +188,16 @@ look(const struct place *at, int *whole, const char **why)
 /* After a power cut: is what is not good at AT the last frame, torn?  Not if a
  * good one follows, for that was written when this one was durable. */
 static int
-is_last(const struct place *at)
+is_last(struct place at)
 {
-	struct place next = *at;
 	const char *why;
 	int whole;
 
-	if (at->len >= HEAD_LEN && memcmp(at->p, FRAME_MAGIC, 4) == 0 &&
-	    get_u32(at->p + 8) == crc_of(at->p, 8)) {
-		next.p += HEAD_LEN + get_u32(at->p + 4) + CRC_LEN;
-		next.len -= HEAD_LEN + get_u32(at->p + 4) + CRC_LEN;
-		return look(&next, &whole, &why) == -1;
+	while (at.len > HEAD_LEN) {
+		at.p++;
+		at.len--;
+		if (look(&at, &whole, &why) != -1)
+			return 0;
 	}
 	return 1;
 }
@@ -213,7 +212,7 @@ read_frames(
 
 	for (; at.len > 0; first = 0) {
 		n = look(&at, &whole, &why);
-		if (n == -1 && !first && (!whole || (!sure && is_last(&at)))) {
+		if (n == -1 && !first && (sure ? !whole : is_last(at))) {
 			*torn = at.len;
 			return NULL;
 		}
