@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/segment_dir.h"
+#include "common/segment_events.h"
 #include "common/segment_file.h"
 #include "common/segment_ids.h"
 #include "common/segment_recover.h"
@@ -24,8 +25,6 @@
 #define BATCH_BYTES (256u << 10)
 #define NUMBER_BLOCK (1u << 20)
 #define QUOTA_NS NS_PER_SEC /* look at the spool's size so often */
-#define LOCK_TRIES 100 /* a recovery by another program is short */
-#define LOCK_PAUSE_NS (20 * NS_PER_MS)
 
 struct segment_writer {
 	struct segment_config cfg;
@@ -38,6 +37,8 @@ struct segment_writer {
 	 * bytes are in the file. */
 	struct wbuf keep;
 	size_t keep_written;
+	struct segment_events events; /* of the records in `keep' */
+	uint64_t answers; /* command that the next record answers */
 	struct segment_ids ids;
 	struct segment_account *accounts;
 	uint16_t naccounts;
@@ -89,10 +90,13 @@ flush(struct segment_writer *w)
 		b.accounts = w->accounts;
 		b.naccounts = w->naccounts;
 	}
+	b.events = w->events.p + w->events.written;
+	b.nevents = w->events.n - w->events.written;
 	if (segment_file_append(&w->file, &b) == -1)
 		return fail(w, w->file.what);
 	w->accounts_changed = 0;
 	w->keep_written = w->keep.len;
+	w->events.written = w->events.n;
 	return 0;
 }
 
@@ -109,6 +113,7 @@ sync_file(struct segment_writer *w)
 		memmove(w->keep.p, w->keep.p + w->keep_written, rest);
 	w->keep.len = rest;
 	w->keep_written = 0;
+	segment_events_synced(&w->events);
 	w->durable += w->file.synced.record - before;
 	w->synced_ns = w->now_ns;
 	return 0;
@@ -199,6 +204,7 @@ on_suspect(struct segment_writer *w)
 		return -1;
 	segment_file_cut(f);
 	w->keep_written = 0;
+	w->events.written = 0;
 	if (!segment_file_has_content(f)) {
 		unlinkat(w->dir.spool, f->name, 0);
 	} else if (seal(w) == -1 &&
@@ -253,21 +259,6 @@ set_defaults(struct segment_config *c)
 		c->number_block = NUMBER_BLOCK;
 }
 
-/* The lock is free, or held for a moment by a program that recovers. */
-static int
-take_lock(struct segment_writer *w)
-{
-	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-
-	for (int i = 0;; i++) {
-		w->lock_fd = segment_dir_lock(&w->dir);
-		if (w->lock_fd != -1 || errno != EWOULDBLOCK ||
-		    i == LOCK_TRIES || segment_dir_holder(&w->dir) != 0)
-			return w->lock_fd == -1 ? -1 : 0;
-		nanosleep(&pause, NULL);
-	}
-}
-
 static int
 open_spool(struct segment_writer *w, const char **why)
 {
@@ -276,7 +267,8 @@ open_spool(struct segment_writer *w, const char **why)
 	if (segment_dir_open(&w->dir, w->cfg.dir, 1, why) == -1)
 		return -1;
 	*why = "state/lock";
-	if (take_lock(w) == -1)
+	w->lock_fd = segment_dir_lock_soon(&w->dir);
+	if (w->lock_fd == -1)
 		return -1;
 	*why = "state/writer";
 	w->writer_fd = segment_dir_writer(&w->dir);
@@ -297,6 +289,7 @@ writer_free(struct segment_writer *w)
 {
 	segment_ids_clear(&w->ids);
 	wbuf_clear(&w->keep);
+	segment_events_clear(&w->events);
 	segment_file_clear(&w->file);
 	free(w->accounts);
 	segment_dir_close(&w->dir);
@@ -335,13 +328,41 @@ segment_cycle_begin(struct segment_writer *w, const struct segment_cycle *c)
 }
 
 int
+segment_cycle_started(const struct segment_writer *w, int cycle)
+{
+	return w->ids.cycles[cycle]->started;
+}
+
+static void
+note(struct segment_writer *w, int cycle, enum segment_event_kind kind,
+    uint64_t number)
+{
+	const struct segment_ids_cycle *c = w->ids.cycles[cycle];
+	struct segment_event e = {kind, c->list->user_id, c->user_id, number};
+
+	segment_events_add(&w->events, &e);
+}
+
+/* A record of CYCLE follows: have it defined, give its ids in this file. */
+static void
+use(struct segment_writer *w, int cycle, uint32_t *list, uint32_t *id)
+{
+	int started = segment_cycle_started(w, cycle);
+
+	segment_ids_use(&w->ids, cycle, &w->keep, list, id);
+	if (!started)
+		note(w, cycle, SEGMENT_STARTED, 0);
+}
+
+int
 segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop)
 {
 	struct warts_cycle_stop rec = {.stop = stop};
 	uint32_t list;
 
-	segment_ids_use(&w->ids, cycle, &w->keep, &list, &rec.id);
+	use(w, cycle, &list, &rec.id);
 	warts_cycle_stop_encode(&w->keep, &rec);
+	note(w, cycle, SEGMENT_STOPPED, 0);
 	segment_ids_end(&w->ids, cycle);
 	return 0;
 }
@@ -374,30 +395,43 @@ sync_due(const struct segment_writer *w)
 	    w->file.written.len - w->file.synced.len >= w->cfg.sync_bytes;
 }
 
-static int
-seal_due(const struct segment_writer *w)
-{
-	return w->now_ns - w->opened_ns >= w->cfg.max_age_ns ||
-	    w->file.written.len >= w->cfg.max_bytes;
-}
-
-/* Write what is in memory; sync and seal if that is due. */
+/* Write what is in memory, and sync if that is due. */
 static void
 batch_out(struct segment_writer *w)
 {
 	if (flush(w) == -1 || (sync_due(w) && sync_file(w) == -1))
 		react(w);
-	if (w->file.fd != -1 && seal_due(w))
+}
+
+static void
+seal_if_due(struct segment_writer *w)
+{
+	if (w->file.fd != -1 && !w->full &&
+	    (w->now_ns - w->opened_ns >= w->cfg.max_age_ns ||
+		w->file.written.len >= w->cfg.max_bytes))
 		segment_rotate(w, w->now_ns);
+}
+
+void
+segment_answers(struct segment_writer *w, uint64_t number)
+{
+	w->answers = number;
 }
 
 int
 segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
 {
+	/* A seal by size comes before a record, not behind it: whoever is told
+	 * of the seal must find that this record is his to give, or that it
+	 * was taken, and not something in between. */
+	seal_if_due(w);
 	if (w->full || w->over_quota)
 		return -1;
-	segment_ids_use(&w->ids, cycle, &w->keep, &t->list, &t->cycle);
+	use(w, cycle, &t->list, &t->cycle);
 	warts_trace_encode(&w->keep, t);
+	if (w->answers != 0)
+		note(w, cycle, SEGMENT_FINISHED, w->answers);
+	w->answers = 0;
 	w->next_record++;
 	w->records++;
 	if (w->keep.len - w->keep_written >= w->cfg.batch_bytes)
@@ -430,6 +464,8 @@ rotate(struct segment_writer *w)
 		w->opened_ns = w->now_ns;
 		return 0;
 	}
+	if (w->cfg.sealing != NULL)
+		w->cfg.sealing(w->cfg.arg);
 	if (split(w) == -1)
 		return -1;
 	forget_accounts(w);
@@ -484,12 +520,38 @@ segment_tick(struct segment_writer *w, int64_t now_ns)
 		try_again(w);
 	if (!w->full && w->file.fd != -1)
 		batch_out(w);
+	seal_if_due(w);
 	check_quota(w);
 	suspect = w->suspect;
 	w->suspect = 0;
 	if (w->full || w->over_quota)
 		return SEGMENT_FULL;
 	return suspect ? SEGMENT_SUSPECT : SEGMENT_OK;
+}
+
+int
+segment_sync(struct segment_writer *w, int64_t now_ns)
+{
+	int saved;
+
+	w->now_ns = now_ns;
+	errno = ENOSPC;
+	if (w->full || w->file.fd == -1)
+		return -1;
+	if (flush(w) == 0 && sync_file(w) == 0)
+		return 0;
+	saved = errno;
+	react(w);
+	errno = saved;
+	return -1;
+}
+
+void
+segment_position(
+    const struct segment_writer *w, uint64_t *segment, uint64_t *record)
+{
+	*segment = w->file.number;
+	*record = w->next_record;
 }
 
 uint64_t
@@ -519,10 +581,13 @@ segment_close(struct segment_writer *w, int64_t now_ns)
 	errno = ENOSPC;
 	if (w->file.fd == -1 || flush(w) == -1 || sync_file(w) == -1)
 		rc = -1;
-	else if (segment_file_has_content(&w->file))
-		rc = seal(w);
-	else
+	else if (!segment_file_has_content(&w->file))
 		rc = unlinkat(w->dir.spool, w->file.name, 0);
+	else {
+		if (w->cfg.sealing != NULL)
+			w->cfg.sealing(w->cfg.arg);
+		rc = seal(w);
+	}
 	saved = errno;
 	writer_free(w);
 	errno = saved;

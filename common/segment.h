@@ -20,7 +20,11 @@
  * then let go of the old lock.  The counter moves before the rename: the other
  * order can give one number to two different contents.
  *
- * Not here: the Prober's checkpoint, and what becomes of sealed segments.
+ * Each batch mark also says which commands its records answer, and which cycles
+ * begin and end in it: what the Prober's checkpoint needs after a crash, when
+ * records are durable that it did not yet know of.
+ *
+ * Not here: the checkpoint itself, and what becomes of sealed segments.
  */
 #ifndef COMMON_SEGMENT_H
 #define COMMON_SEGMENT_H
@@ -47,6 +51,19 @@ struct segment_account {
 	uint64_t refused[SEGMENT_REASONS];
 };
 
+/* What happened to a cycle in the records of a batch. */
+enum segment_event_kind {
+	SEGMENT_FINISHED, /* a record answers command `number' */
+	SEGMENT_STARTED, /* its cycle start record */
+	SEGMENT_STOPPED, /* its cycle stop record */
+};
+
+struct segment_event {
+	enum segment_event_kind kind;
+	uint32_t list, cycle; /* the user's numbers */
+	uint64_t number; /* SEGMENT_FINISHED */
+};
+
 struct segment_config {
 	const char *dir; /* spool directory, holds spool/ state/ ... */
 	const char *monitor; /* list records' monitor name, may be NULL */
@@ -57,6 +74,10 @@ struct segment_config {
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
 	uint64_t quota_bytes; /* unsent spool at most; 0: no limit */
 	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
+	/* Called when a seal is about to begin on request, by size, by age or
+	 * at the end: all records taken so far are durable.  May be NULL. */
+	void (*sealing)(void *arg);
+	void *arg;
 };
 
 /*
@@ -87,6 +108,9 @@ struct segment_cycle {
 int
 segment_cycle_begin(struct segment_writer *w, const struct segment_cycle *c);
 
+/* Non-zero when the start record of CYCLE was taken (or it was resumed). */
+int segment_cycle_started(const struct segment_writer *w, int cycle);
+
 /* Write the cycle stop record (behind the cycle's start, if nothing was
  * recorded) and forget the handle.  Never refused: 0. */
 int segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop);
@@ -94,6 +118,9 @@ int segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop);
 /* The present account of a cycle, for the next batch mark.  Replaces what was
  * said before.  To be called before segment_cycle_end with the final sums. */
 void segment_account(struct segment_writer *w, const struct segment_account *a);
+
+/* The record taken next answers command NUMBER of its cycle (0: of none). */
+void segment_answers(struct segment_writer *w, uint64_t number);
 
 /*
  * Append a trace.  t->list and t->cycle are overwritten with the file-local
@@ -116,6 +143,13 @@ enum segment_state {
 	SEGMENT_SUSPECT, /* an I/O error made us start a new segment */
 };
 enum segment_state segment_tick(struct segment_writer *w, int64_t now_ns);
+
+/* Make all that was taken durable.  0, or -1 with errno: not all of it is. */
+int segment_sync(struct segment_writer *w, int64_t now_ns);
+
+/* Number of the open segment, and that of the record taken next. */
+void segment_position(
+    const struct segment_writer *w, uint64_t *segment, uint64_t *record);
 
 /* Records taken so far in this process, and those known durable. */
 uint64_t segment_records(const struct segment_writer *w);

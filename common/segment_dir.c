@@ -19,6 +19,8 @@
 
 #define STATE_MAX 4096 /* bytes of a state file */
 #define WORDS 4
+#define LOCK_TRIES 100 /* a recovery by another program is short */
+#define LOCK_PAUSE_NS 20000000
 #define MAKE_TRIES 200 /* another is making the spool */
 #define MAKE_PAUSE_NS 10000000
 
@@ -363,6 +365,21 @@ segment_dir_lock(struct segment_dir *d)
 	return atomicfile_lock(d->state, "lock");
 }
 
+int
+segment_dir_lock_soon(struct segment_dir *d)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+	int fd;
+
+	for (int i = 0;; i++) {
+		fd = segment_dir_lock(d);
+		if (fd != -1 || errno != EWOULDBLOCK || i == LOCK_TRIES ||
+		    segment_dir_holder(d) != 0)
+			return fd;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int
 open_writer(struct segment_dir *d)
 {
@@ -508,16 +525,41 @@ segment_dir_bytes(int dirfd)
 	return sum;
 }
 
+/* The first segment that the Prober's checkpoint may want to read, behind its
+ * first line "checkpoint VERSION BOOT SEGMENT RECORD"; all if that is damaged,
+ * none without a checkpoint. */
+static uint64_t
+first_needed(struct segment_dir *d)
+{
+	char line[STATE_MAX], *words[5];
+	uint64_t n = 0;
+	ssize_t len;
+	int fd = openat(d->state, "checkpoint", O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return errno == ENOENT ? UINT64_MAX : 0;
+	len = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[len > 0 ? len : 0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (crcline_check(line) != NULL || scan_words(line, words, 5) != 5 ||
+	    scan_u64(words[3], 1, UINT64_MAX, &n) == -1)
+		return 0;
+	return n;
+}
+
 uint64_t
 segment_dir_prune(struct segment_dir *d, uint64_t keep_bytes)
 {
 	char name[SEGMENT_DIR_NAME];
-	uint64_t *list, total, size, freed = 0;
+	uint64_t *list, total, size, freed = 0, needed = first_needed(d);
 	ssize_t n;
 
 	total = segment_dir_bytes(d->sent);
 	n = segment_dir_list(d->sent, ".warts", &list);
 	for (ssize_t i = 0; i < n && total - freed > keep_bytes; i++) {
+		if (list[i] >= needed)
+			break;
 		segment_dir_name(name, list[i], ".warts");
 		size = size_of(d->sent, name);
 		if (unlinkat(d->sent, name, 0) == 0)

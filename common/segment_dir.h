@@ -10,6 +10,8 @@
  *			last record number found before that: one less, unless
  *			numbers were jumped over
  *	state/numbers	record numbers below this may be in use; boot id
+ *	state/checkpoint  the Prober's: what is not finished; its first line
+ *			names the first segment that it may want to read
  *	state/reserve	256 KiB that a full disk gives back for a seal
  *	state/lock	OFD lock: one writer or one recovery at a time
  *	state/writer	classic (process) lock of the writer
@@ -77,6 +79,8 @@ int segment_dir_unreserve(struct segment_dir *d);
 
 /* Take state/lock; -1 with EWOULDBLOCK if another has it. */
 int segment_dir_lock(struct segment_dir *d);
+/* The same, patient with a program that recovers, but not with a writer. */
+int segment_dir_lock_soon(struct segment_dir *d);
 /* Take the classic lock on state/writer for this process; returns the only
  * descriptor of it, to be kept open, or -1 with errno. */
 int segment_dir_writer(struct segment_dir *d);
@@ -94,8 +98,8 @@ ssize_t segment_dir_list(int dirfd, const char *suffix, uint64_t **out);
 /* Sum of the sizes of N.warts and N.open in DIRFD; bytes. */
 uint64_t segment_dir_bytes(int dirfd);
 
-/* Remove the oldest of sent/ until at most KEEP_BYTES are left.  Returns the
- * bytes freed. */
+/* Remove the oldest of sent/ until at most KEEP_BYTES are left, but none that
+ * the checkpoint may want to read.  Returns the bytes freed. */
 uint64_t segment_dir_prune(struct segment_dir *d, uint64_t keep_bytes);
 
 /* 32 lower-case hex digits and NUL to BUF of 33 bytes; returns BUF. */

@@ -167,6 +167,8 @@ segment_file_append(struct segment_file *f, const struct segment_batch *b)
 	m.count = (uint32_t)(b->next_record - f->written.record);
 	m.accounts = b->accounts;
 	m.naccounts = b->naccounts;
+	m.events = b->events;
+	m.nevents = b->nevents;
 	if (put(f, &m, b->p, b->len) == -1)
 		return -1;
 	f->written.record = b->next_record;

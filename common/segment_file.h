@@ -52,6 +52,8 @@ struct segment_batch {
 	size_t nlists, ncycles; /* defined behind it */
 	const struct segment_account *accounts;
 	uint16_t naccounts;
+	const struct segment_event *events; /* of these records */
+	size_t nevents;
 };
 
 /* No segment is open yet.  D must outlive F. */

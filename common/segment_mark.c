@@ -10,6 +10,11 @@
 #define ACCOUNT_HEAD_LEN 3
 #define ENTRY_LEN (4 + 4 + 5 * 8 + 1) /* without its reasons */
 #define REASON_LEN (1 + 8)
+#define EVENT_VERSION 1
+#define EVENT_HEAD_LEN (1 + 4)
+#define RUN_LEN (4 + 4 + 1 + 4) /* without its numbers */
+#define RUN_STARTED 1
+#define RUN_STOPPED 2
 
 static uint64_t
 get(const uint8_t *p, size_t bytes)
@@ -53,6 +58,52 @@ encode_accounts(struct wbuf *b, const struct segment_mark *m)
 		encode_entry(b, &m->accounts[i]);
 }
 
+static int
+same_cycle(const struct segment_event *a, const struct segment_event *b)
+{
+	return a->list == b->list && a->cycle == b->cycle;
+}
+
+/* The events at E that belong to one cycle, at most N; returns how many. */
+static size_t
+encode_run(struct wbuf *b, const struct segment_event *e, size_t n)
+{
+	uint32_t count = 0;
+	uint8_t flags = 0;
+	size_t i;
+
+	for (i = 0; i < n && same_cycle(e, &e[i]); i++) {
+		flags |= e[i].kind == SEGMENT_STARTED ? RUN_STARTED : 0;
+		flags |= e[i].kind == SEGMENT_STOPPED ? RUN_STOPPED : 0;
+		count += e[i].kind == SEGMENT_FINISHED;
+	}
+	n = i;
+	wbuf_u32(b, e->list);
+	wbuf_u32(b, e->cycle);
+	wbuf_u8(b, flags);
+	wbuf_u32(b, count);
+	for (i = 0; i < n; i++) {
+		if (e[i].kind == SEGMENT_FINISHED)
+			wbuf_u64(b, e[i].number);
+	}
+	return n;
+}
+
+static void
+encode_events(struct wbuf *b, const struct segment_mark *m)
+{
+	uint32_t runs = 0;
+
+	if (m->nevents == 0)
+		return;
+	for (size_t i = 0; i < m->nevents; i++)
+		runs += i == 0 || !same_cycle(&m->events[i - 1], &m->events[i]);
+	wbuf_u8(b, EVENT_VERSION);
+	wbuf_u32(b, runs);
+	for (size_t i = 0; i < m->nevents;)
+		i += encode_run(b, &m->events[i], m->nevents - i);
+}
+
 static void
 encode_kind(struct wbuf *b, const struct segment_mark *m)
 {
@@ -71,6 +122,7 @@ encode_kind(struct wbuf *b, const struct segment_mark *m)
 		break;
 	case SEGMENT_MARK_BATCH:
 		encode_accounts(b, m);
+		encode_events(b, m);
 		break;
 	}
 }
@@ -184,6 +236,27 @@ decode_entry(const uint8_t *p, struct segment_account *out)
 	}
 }
 
+/* Behind the account section that begins at P, or NULL when it is cut. */
+static const uint8_t *
+skip_accounts(const uint8_t *p, const uint8_t *end)
+{
+	uint16_t count;
+	size_t entry;
+
+	if (end - p < ACCOUNT_HEAD_LEN || p[0] != ACCOUNT_VERSION)
+		return NULL;
+	count = (uint16_t)get(p + 1, 2);
+	p += ACCOUNT_HEAD_LEN;
+	for (; count > 0; count--, p += entry) {
+		if (end - p < ENTRY_LEN)
+			return NULL;
+		entry = ENTRY_LEN + (size_t)p[ENTRY_LEN - 1] * REASON_LEN;
+		if ((size_t)(end - p) < entry)
+			return NULL;
+	}
+	return p;
+}
+
 int
 segment_mark_account(
     const uint8_t *body, size_t len, uint16_t i, struct segment_account *out)
@@ -209,4 +282,64 @@ segment_mark_account(
 		return 0;
 	}
 	return -1;
+}
+
+struct event_reader {
+	void (*cb)(void *arg, const struct segment_event *e);
+	void *arg;
+};
+
+/* One run at P; returns its end, or NULL when it is cut. */
+static const uint8_t *
+decode_run(const struct event_reader *r, const uint8_t *p, const uint8_t *end)
+{
+	struct segment_event e = {.kind = SEGMENT_STARTED};
+	uint64_t count;
+	uint8_t flags;
+
+	if (end - p < RUN_LEN)
+		return NULL;
+	e.list = (uint32_t)get(p, 4);
+	e.cycle = (uint32_t)get(p + 4, 4);
+	flags = p[8];
+	count = get(p + 9, 4);
+	p += RUN_LEN;
+	if ((uint64_t)(end - p) / 8 < count)
+		return NULL;
+	if (flags & RUN_STARTED)
+		r->cb(r->arg, &e);
+	e.kind = SEGMENT_FINISHED;
+	for (; count > 0; count--, p += 8) {
+		e.number = get(p, 8);
+		r->cb(r->arg, &e);
+	}
+	e.kind = SEGMENT_STOPPED;
+	e.number = 0;
+	if (flags & RUN_STOPPED)
+		r->cb(r->arg, &e);
+	return p;
+}
+
+int
+segment_mark_events(const uint8_t *body, size_t len,
+    void (*cb)(void *arg, const struct segment_event *e), void *arg)
+{
+	const struct event_reader r = {cb, arg};
+	const uint8_t *p, *end = body + len - CRC_LEN;
+	uint64_t runs;
+
+	if (body[0] != SEGMENT_MARK_BATCH)
+		return 0;
+	p = skip_accounts(body + FIXED_LEN, end);
+	if (p == NULL)
+		return -1;
+	if (p == end)
+		return 0;
+	if (end - p < EVENT_HEAD_LEN || p[0] != EVENT_VERSION)
+		return -1;
+	runs = get(p + 1, 4);
+	p += EVENT_HEAD_LEN;
+	for (; runs > 0 && p != NULL; runs--)
+		p = decode_run(&r, p, end);
+	return p == NULL ? -1 : 0;
 }

@@ -24,6 +24,14 @@
  *				    8 each: accepted, recorded, held, queued,
  *				    active; 1 number of reasons; per reason
  *				    1 reason, 8 refused for it
+ *			batch, behind it: the event section (older ones: none)
+ *				 1  version: 1
+ *				 4  number of runs; each run
+ *				    4 list, 4 cycle (the user's numbers)
+ *				    1 flags: 1 its start record is in this
+ *				      batch, 2 its stop record is
+ *				    4 count; each 8: number of a command that
+ *				      a record of this batch answers
  *	end-4	4	CRC-32 of all bytes from the end of the previous mark (or
  *			the start of the file) up to this field
  *
@@ -67,6 +75,8 @@ struct segment_mark {
 	/* batch, tail: entries to encode; not set by decode */
 	const struct segment_account *accounts;
 	uint16_t naccounts;
+	const struct segment_event *events; /* batch, likewise */
+	size_t nevents;
 };
 
 /* Append mark M as a record to B, which holds nothing else.  CRC is the CRC-32
@@ -86,5 +96,11 @@ uint32_t segment_mark_crc(const uint8_t *body, size_t len);
  * 0, or -1 when there is no such entry. */
 int segment_mark_account(
     const uint8_t *body, size_t len, uint16_t i, struct segment_account *out);
+
+/* Give each event of the mark in BODY to CB: of a run first its start, then
+ * the numbers, then its stop.  0, also without any; or -1 when the section
+ * breaks its rules: what was given before is to be forgotten. */
+int segment_mark_events(const uint8_t *body, size_t len,
+    void (*cb)(void *arg, const struct segment_event *e), void *arg);
 
 #endif

@@ -34,6 +34,8 @@ struct gen {
 	uint64_t number; /* of the target emitted last */
 	uint64_t flushed; /* ... of the last one stdout took */
 	uint64_t acked; /* ... of the last one that was acked */
+	int end_acked; /* and so is the end of the cycle */
+	int ended; /* it was emitted */
 	int acks; /* acks tell what is accepted, not stdout */
 	enum gen_want want;
 	int code; /* to exit with: a signal is not the end of the work */
@@ -63,15 +65,20 @@ save(struct gen *g, int64_t now_ns)
 /* --- commands ------------------------------------------------------------- */
 
 static const char *
-do_ack(struct gen *g, const char *arg)
+do_ack(struct gen *g, char *arg)
 {
+	char *end = strchr(arg, ' ');
 	uint64_t n;
 
-	if (scan_u64(arg, 0, UINT64_MAX, &n) == -1)
-		return "ack takes a number";
-	if (n > g->number)
+	if (end != NULL)
+		*end++ = '\0';
+	if (scan_u64(arg, 0, UINT64_MAX, &n) == -1 ||
+	    (end != NULL && strcmp(end, "end") != 0))
+		return "ack takes a number, and may take end";
+	if (n > g->number || (end != NULL && !g->ended))
 		return "ack is beyond what was sent";
 	g->acks = 1;
+	g->end_acked |= end != NULL;
 	if (n > g->acked) {
 		g->acked = n;
 		g->pos.dirty = 1;
@@ -80,13 +87,13 @@ do_ack(struct gen *g, const char *arg)
 }
 
 static const char *
-do_update(struct gen *g, const char *arg)
+do_update(struct gen *g, char *arg)
 {
 	return position_update(&g->pos, arg);
 }
 
 static const char *
-do_new_cycle(struct gen *g, const char *arg)
+do_new_cycle(struct gen *g, char *arg)
 {
 	if (*arg != '\0')
 		return "new-cycle takes nothing";
@@ -96,7 +103,7 @@ do_new_cycle(struct gen *g, const char *arg)
 }
 
 static const char *
-do_stop(struct gen *g, const char *arg)
+do_stop(struct gen *g, char *arg)
 {
 	if (*arg != '\0')
 		return "stop takes nothing";
@@ -106,7 +113,7 @@ do_stop(struct gen *g, const char *arg)
 
 static const struct {
 	const char *name;
-	const char *(*run)(struct gen *g, const char *arg);
+	const char *(*run)(struct gen *g, char *arg);
 } commands[] = {
     {"ack", do_ack},
     {"update", do_update},
@@ -348,6 +355,7 @@ open_cycle(struct gen *g)
 		skip_accepted(g, was);
 	else
 		g->number = g->flushed = g->acked = 0;
+	g->ended = g->end_acked = 0;
 	g->pos.open = 1;
 	save(g, clock_mono_ns());
 	g->tail_len = (size_t)snprintf(
@@ -356,17 +364,24 @@ open_cycle(struct gen *g)
 	return 0;
 }
 
+/* All of the cycle, and its end, is accepted. */
+static int
+is_taken(const struct gen *g)
+{
+	return accepted(g) == g->number && (!g->acks || g->end_acked);
+}
+
 static void
 close_cycle(struct gen *g)
 {
 	flush(g);
 	if (g->want == GEN_NEW_CYCLE)
 		g->want = GEN_GO;
+	g->ended = 1;
 	put_cmd(g, CMD_END);
-	while (g->acks && g->acked < g->number && g->in_fd != -1 &&
-	    g->want != GEN_STOP)
+	while (g->acks && !is_taken(g) && g->in_fd != -1 && g->want != GEN_STOP)
 		wait_any(g, 0, 0);
-	if (g->want == GEN_STOP || accepted(g) < g->number)
+	if (g->want == GEN_STOP || !is_taken(g))
 		return;
 	g->pos.open = 0;
 	save(g, clock_mono_ns());

@@ -7,7 +7,7 @@
  *	    next()            64 KiB           whole lines, <= PIPE_BUF each
  *	source ──► ip A L C ──► out buffer ──► poll, write ──► stdout
  *	                                        │
- *	stdin: ack N, update FILE, new-cycle, stop ──► position ──► state file
+ *	stdin: ack N [end], update FILE, new-cycle, stop ──► position ──► state file
  *
  * The position is the number of targets of the cycle that were accepted: by
  * the acks when somebody acks, else by what standard output took.  It is
@@ -16,8 +16,8 @@
  *
  * Invariants.  A write is whole lines and waits for room first, so that a
  * generator never blocks where a command could not reach it, and never leaves
- * a cut line behind.  A cycle begins only when all of the one before it is
- * accepted: an ack does not say of which cycle it speaks.
+ * a cut line behind.  A cycle begins only when all of the one before it, with
+ * its end, is accepted: an ack does not say of which cycle it speaks.
  */
 #ifndef LISTGEN_GEN_H
 #define LISTGEN_GEN_H

@@ -54,14 +54,14 @@ set_retry(struct feed *f)
 static const char *
 do_ack(struct feed *f, char **words, int n)
 {
-	uint32_t list, cycle;
-	uint64_t number;
+	struct feed_ack a = {.end = n == 5};
 
-	if (n != 4 || scan_u32(words[1], 0, INT32_MAX, &list) == -1 ||
-	    scan_u32(words[2], 1, UINT32_MAX, &cycle) == -1 ||
-	    scan_u64(words[3], 0, UINT64_MAX, &number) == -1)
-		return "not ack LIST CYCLE N";
-	f->ops->ack(f->arg, list, cycle, number);
+	if (n < 4 || n > 5 || scan_u32(words[1], 0, INT32_MAX, &a.list) == -1 ||
+	    scan_u32(words[2], 1, UINT32_MAX, &a.cycle) == -1 ||
+	    scan_u64(words[3], 0, UINT64_MAX, &a.n) == -1 ||
+	    (a.end && strcmp(words[4], "end") != 0))
+		return "not ack LIST CYCLE N [end]";
+	f->ops->ack(f->arg, &a);
 	return NULL;
 }
 
@@ -214,7 +214,7 @@ feed_write(struct feed *f, const char *buf, size_t len)
 }
 
 void
-feed_finish(struct feed *f, int say_exit)
+feed_finish(struct feed *f)
 {
 	if (f->finishing)
 		return;
@@ -224,8 +224,6 @@ feed_finish(struct feed *f, int say_exit)
 		f->ops->over(f->arg, EXIT_DONE);
 		return;
 	}
-	if (say_exit)
-		chan_printf(f->chan, "exit");
 	chan_deadline(f->chan, FEED_FINISH_NS);
 	chan_finish(f->chan);
 }

@@ -93,6 +93,7 @@ attach(struct generator *g, int fd_in, int fd_out)
 		log_fatal(EXIT_TEMPORARY, "cannot watch a generator");
 	/* What the process before it was owed means nothing to this one. */
 	g->told = g->acked = g->sent;
+	g->end_told = g->end_acked;
 }
 
 static void
@@ -187,7 +188,8 @@ judge_begin(struct generator *g, const struct cmd *c, struct merge_line *out)
 		return "line too long in canonical form";
 	g->cycle = c->cycle;
 	g->open = 1;
-	g->sent = g->acked = g->told = c->from - 1;
+	g->sent = g->acked = g->heard = g->told = c->from - 1;
+	g->end_acked = g->end_told = 0;
 	out->text = g->text;
 	out->len = (size_t)(n + more);
 	return NULL;
@@ -290,10 +292,41 @@ generator_next(void *arg, struct merge_line *out)
 /* --- acks ----------------------------------------------------------------- */
 
 void
-generator_acked(struct generator *g, uint32_t cycle, uint64_t n)
+generator_acked(struct generator *g, uint32_t cycle, uint64_t n, int end)
 {
-	if (cycle == g->cycle && n > g->acked && n <= g->sent)
+	if (cycle == 0 || cycle != g->cycle)
+		return;
+	/* A Prober that has it from before a crash knows more than was sent
+	 * since, and does not say it again. */
+	if (n > g->heard)
+		g->heard = n;
+	if (end && !g->open)
+		g->end_acked = 1;
+}
+
+/* What is acknowledged of what was sent. */
+static void
+update_acked(struct generator *g)
+{
+	uint64_t n = g->heard < g->sent ? g->heard : g->sent;
+
+	if (n > g->acked)
 		g->acked = n;
+}
+
+int
+generator_has_news(const struct generator *g)
+{
+	uint64_t n = g->heard < g->sent ? g->heard : g->sent;
+
+	return g->told < n || g->end_told != g->end_acked;
+}
+
+int
+generator_is_taken(const struct generator *g)
+{
+	return g->heard >= g->sent &&
+	    (g->cycle == 0 || g->open || g->end_acked);
 }
 
 /* A line is less than PIPE_BUF: the pipe takes it whole or not at all. */
@@ -313,15 +346,17 @@ say(struct generator *g, const char *text)
 int
 generator_tell(struct generator *g)
 {
-	char text[32];
+	char text[40];
 
-	if (g->told == g->acked)
+	if (!generator_has_news(g))
 		return 0;
-	snprintf(
-	    text, sizeof(text), "ack %llu\n", (unsigned long long)g->acked);
+	update_acked(g);
+	snprintf(text, sizeof(text), "ack %llu%s\n",
+	    (unsigned long long)g->acked, g->end_acked ? " end" : "");
 	if (say(g, text) == -1)
 		return 1;
 	g->told = g->acked;
+	g->end_told = g->end_acked;
 	return 0;
 }
 
@@ -431,6 +466,23 @@ generator_halt(struct generator *g)
 	g->halt_timer = evtimer_new(g->base, on_halt_timer, g);
 	if (g->halt_timer == NULL || event_add(g->halt_timer, &tv) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+}
+
+void
+generator_lost(struct generator *g)
+{
+	update_acked(g);
+	if (g->state != GENERATOR_DONE) {
+		generator_halt(g);
+		return;
+	}
+	if (g->acked < g->sent) {
+		g->state = GENERATOR_IDLE;
+	} else if (!g->end_acked && g->cycle != 0) {
+		/* Without a process or a stream: last_end() is all it has. */
+		g->open = 1;
+		g->state = GENERATOR_RUNNING;
+	}
 }
 
 /* --- making --------------------------------------------------------------- */

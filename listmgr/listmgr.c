@@ -215,7 +215,7 @@ on_term(int signo, short what, void *arg)
 		return;
 	}
 	stop(m, EXIT_DONE);
-	feed_finish(m->feed, 1);
+	feed_finish(m->feed);
 }
 
 /* --- the Prober ----------------------------------------------------------- */
@@ -233,15 +233,10 @@ static void
 on_down(void *arg)
 {
 	struct listmgr *m = arg;
-	struct generator *g;
 
 	m->up = 0;
-	for (size_t i = 0; i < m->n; i++) {
-		g = m->generators[i];
-		if (g->state == GENERATOR_DONE && g->acked < g->sent)
-			g->state = GENERATOR_IDLE;
-		generator_halt(g);
-	}
+	for (size_t i = 0; i < m->n; i++)
+		generator_lost(m->generators[i]);
 }
 
 static void
@@ -269,15 +264,15 @@ on_tell(int fd, short what, void *arg)
 }
 
 static void
-on_ack(void *arg, uint32_t list, uint32_t cycle, uint64_t n)
+on_ack(void *arg, const struct feed_ack *a)
 {
 	struct listmgr *m = arg;
-	struct generator *g = find_generator(m, list);
+	struct generator *g = find_generator(m, a->list);
 
 	if (g == NULL)
 		return;
-	generator_acked(g, cycle, n);
-	if (g->told != g->acked)
+	generator_acked(g, a->cycle, a->n, a->end);
+	if (generator_has_news(g))
 		arm_tell(m);
 }
 
@@ -301,8 +296,8 @@ ack_taken(struct listmgr *m)
 
 	for (size_t i = 0; i < m->n; i++) {
 		g = m->generators[i];
-		generator_acked(g, g->cycle, g->sent);
-		news |= g->told != g->acked;
+		generator_acked(g, g->cycle, g->sent, !g->open);
+		news |= generator_has_news(g);
 	}
 	if (news)
 		arm_tell(m);
@@ -341,12 +336,17 @@ finish_if_done(struct listmgr *m)
 {
 	if (m->stopping || count_state(m, GENERATOR_DONE) != (int)m->n)
 		return;
+	/* A Prober that dies now would lose what it did not acknowledge. */
+	for (size_t i = 0; i < m->n && !feed_acks_itself(m->feed); i++) {
+		if (!generator_is_taken(m->generators[i]))
+			return;
+	}
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->generators[i]->failed)
 			m->code = EXIT_PERMANENT;
 	}
 	m->stopping = 1;
-	feed_finish(m->feed, 0);
+	feed_finish(m->feed);
 }
 
 /* One pass; returns how the loop may wait for the next one. */

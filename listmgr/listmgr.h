@@ -128,7 +128,9 @@ struct generator {
 	int open; /* ... and not ended */
 	uint64_t sent; /* number of the last ip merged */
 	uint64_t acked;
+	uint64_t heard; /* by the Prober, may be ahead of `sent' */
 	uint64_t told; /* the ack sent last */
+	int end_acked, end_told; /* the same of the end */
 	struct generator_kind bad[GENERATOR_KINDS_MAX];
 	size_t nbad;
 };
@@ -152,8 +154,18 @@ enum merge_kind generator_next(void *g, struct merge_line *out);
 /* Whether reading could give something at once. */
 int generator_ready(const struct generator *g);
 
-/* N ip lines of CYCLE were accepted. */
-void generator_acked(struct generator *g, uint32_t cycle, uint64_t n);
+/* N ip lines of CYCLE were accepted, and its end if END. */
+void generator_acked(struct generator *g, uint32_t cycle, uint64_t n, int end);
+
+/* Non-zero when there is something to tell. */
+int generator_has_news(const struct generator *g);
+
+/* Non-zero when all that was merged is accepted. */
+int generator_is_taken(const struct generator *g);
+
+/* The Prober is gone.  A generator that is done comes again if targets of it
+ * were not accepted; if only its end was not, that is said again. */
+void generator_lost(struct generator *g);
 
 /* Tell it what is acked, unless it knows or its pipe is full.  Non-zero when
  * there is something left to tell. */
@@ -170,13 +182,19 @@ void generator_report(struct generator *g);
 
 struct feed;
 
+struct feed_ack {
+	uint32_t list, cycle;
+	uint64_t n; /* ip lines */
+	int end; /* and the end */
+};
+
 struct feed_ops {
 	/* Connected, or standard output is there. */
 	void (*up)(void *arg);
 	/* The connection is lost and will be tried again. */
 	void (*down)(void *arg);
-	/* The Prober accepted N ip lines of LIST and CYCLE. */
-	void (*ack)(void *arg, uint32_t list, uint32_t cycle, uint64_t n);
+	/* The Prober accepted A. */
+	void (*ack)(void *arg, const struct feed_ack *a);
 	/* All is over: after feed_finish(), or standard output has no reader.
 	 * CODE to exit with; what went wrong is logged. */
 	void (*over)(void *arg, int code);
@@ -193,7 +211,7 @@ int feed_room(const struct feed *f);
 int feed_acks_itself(const struct feed *f);
 void feed_write(struct feed *f, const char *buf, size_t len);
 
-/* No more: write what is left (and `exit', if SAY_EXIT), close, ops->over. */
-void feed_finish(struct feed *f, int say_exit);
+/* No more: write what is left, close, ops->over. */
+void feed_finish(struct feed *f);
 
 #endif

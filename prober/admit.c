@@ -5,12 +5,14 @@
  * counted.
  */
 #include "common/prefixset.h"
-#include "prober/prober.h"
+#include "prober/checkpoint.h"
 
 static void
-refuse(struct command *c, enum refusal why)
+refuse(struct admit *a, struct command *c, enum refusal why)
 {
 	c->lc->refused[why]++;
+	if (a->checkpoint != NULL)
+		checkpoint_refused(a->checkpoint, c, why);
 	technique_unref(c->m);
 }
 
@@ -29,7 +31,7 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 	const char *why;
 
 	if (a->dnp != NULL && prefixset_match(a->dnp, &c->dst, NULL)) {
-		refuse(c, REFUSED_DNP);
+		refuse(a, c, REFUSED_DNP);
 		return NULL;
 	}
 	if (window_find(a->window, &c->dst) != NULL) {
@@ -38,7 +40,7 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 	}
 	path = link_lookup(a->link, &c->dst, &why);
 	if (path == NULL) {
-		refuse(c, REFUSED_NOROUTE);
+		refuse(a, c, REFUSED_NOROUTE);
 		return NULL;
 	}
 	c->lc->active++;
@@ -100,8 +102,16 @@ admit_close(struct admit *a)
 	a->closed = 1;
 	while (cmdqueue_take(&a->queue, &c) == 0) {
 		c.lc->queued--;
-		refuse(&c, REFUSED_EXIT);
+		refuse(a, &c, REFUSED_EXIT);
 	}
+}
+
+void
+admit_stop(struct admit *a)
+{
+	if (a->checkpoint == NULL)
+		admit_close(a);
+	a->closed = 1;
 }
 
 int

@@ -276,6 +276,7 @@ end_cycle_if_over(struct engine *e, struct listcycle *lc)
 	output_cycle_end(
 	    e->out, lc->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
 	stats_ended(&e->stats, lc);
+	listcycle_to_history(&e->admit.history, lc);
 	listcycle_remove(&e->admit.table, lc);
 }
 
@@ -312,6 +313,7 @@ record(struct engine *e)
 		if (t == NULL)
 			return;
 		t->m->tech->record(t, &rec);
+		rec.number = t->number;
 		rc = output_record(e->out, t->lc->out, &rec);
 		window_scratch_reset();
 		if (rc == -1) {
@@ -538,7 +540,10 @@ engine_stop(struct engine *e, int how)
 	if (how <= e->stopping)
 		return;
 	e->stopping = how;
-	admit_close(&e->admit);
+	if (how == 1)
+		admit_close(&e->admit);
+	else
+		admit_stop(&e->admit);
 	event_add(e->timer, &now);
 }
 

@@ -192,6 +192,12 @@ hold_add(struct hold *h, const struct command *c, int64_t now_ns)
 	sift_up(h->heap, h->count++);
 }
 
+const struct command *
+hold_at(const struct hold *h, size_t i)
+{
+	return &h->heap[i].c;
+}
+
 int64_t
 hold_due(const struct hold *h)
 {

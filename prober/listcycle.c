@@ -52,7 +52,99 @@ listcycle_remove(struct listcycle_table *t, struct listcycle *lc)
 {
 	TAILQ_REMOVE(t, lc, link);
 	technique_unref(lc->m);
+	free(lc->name);
+	free(lc->descr);
+	free(lc->ahead);
 	free(lc);
+}
+
+void
+listcycle_define(
+    struct listcycle *lc, const char *name, const char *descr, uint32_t start)
+{
+	lc->name = xstrdup(name);
+	lc->descr = descr != NULL ? xstrdup(descr) : NULL;
+	lc->start = start;
+}
+
+int
+listcycle_is_ahead(const struct listcycle *lc, uint64_t n)
+{
+	for (size_t i = 0; i < lc->nahead; i++) {
+		if (lc->ahead[i] == n)
+			return 1;
+	}
+	return 0;
+}
+
+void
+listcycle_add_ahead(struct listcycle *lc, uint64_t n)
+{
+	lc->ahead =
+	    xreallocarray(lc->ahead, lc->nahead + 1, sizeof(*lc->ahead));
+	lc->ahead[lc->nahead++] = n;
+}
+
+/* --- history -------------------------------------------------------------- */
+
+struct listcycle_past *
+listcycle_past_find(
+    const struct listcycle_history *h, uint32_t list, uint32_t cycle)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->rows[i].list == list && h->rows[i].cycle == cycle)
+			return &h->rows[i];
+	}
+	return NULL;
+}
+
+struct listcycle_past *
+listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle)
+{
+	struct listcycle_past *p = h->rows;
+
+	while (p < h->rows + h->n && p->list != list)
+		p++;
+	if (p == h->rows + h->n) {
+		h->rows = xreallocarray(h->rows, h->n + 1, sizeof(*h->rows));
+		p = &h->rows[h->n++];
+	}
+	*p = (struct listcycle_past){.list = list, .cycle = cycle};
+	return p;
+}
+
+void
+listcycle_to_history(struct listcycle_history *h, const struct listcycle *lc)
+{
+	struct listcycle_past *p = listcycle_past_add(h, lc->list, lc->cycle);
+
+	p->high = lc->high;
+	p->position = lc->position;
+	p->durable = lc->durable_end && lc->durable == lc->high;
+	p->acked = lc->acked_end;
+	p->owner = lc->owner;
+}
+
+void
+listcycle_history_clear(struct listcycle_history *h)
+{
+	free(h->rows);
+	h->rows = NULL;
+	h->n = 0;
+}
+
+void
+listcycle_durable(struct listcycle_table *t, struct listcycle_history *h)
+{
+	struct listcycle *lc;
+
+	TAILQ_FOREACH(lc, t, link)
+	{
+		lc->durable = lc->high;
+		lc->durable_end = lc->ended;
+	}
+	for (size_t i = 0; i < h->n; i++)
+		h->rows[i].durable = 1;
 }
 
 uint64_t

@@ -13,6 +13,13 @@ output_open(const struct output_config *cfg, int64_t now_ns)
 	return o;
 }
 
+void
+output_resume(struct output *o, struct admit *a)
+{
+	if (o->ops->resume != NULL)
+		o->ops->resume(o, a);
+}
+
 int
 output_cycle_begin(struct output *o, const struct output_cycle *c)
 {

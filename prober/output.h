@@ -24,6 +24,9 @@ struct output_cycle {
 
 /* Dies with a message when it cannot be opened. */
 struct output *output_open(const struct output_config *cfg, int64_t now_ns);
+/* A spool: continue in A what the process before this one left, and keep a
+ * checkpoint from now on (checkpoint.h).  Nothing for a file. */
+void output_resume(struct output *o, struct admit *a);
 /* A handle for the cycle; writes its list and start. */
 int output_cycle_begin(struct output *o, const struct output_cycle *c);
 void output_cycle_end(struct output *o, int handle, uint32_t stop);
@@ -49,6 +52,7 @@ struct output_ops {
 	int (*tick)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);
 	void (*account)(struct output *o, const struct listcycle *lc);
+	void (*resume)(struct output *o, struct admit *a); /* or NULL */
 	/* Frees O. */
 	int (*close)(struct output *o, int64_t now_ns, int hurry);
 };

@@ -1,5 +1,6 @@
 /*
- * output_spool: records to the spool, segment by segment (common/segment.h).
+ * output_spool: records to the spool, segment by segment (common/segment.h),
+ * and its checkpoint (checkpoint.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "common/log.h"
 #include "common/segment.h"
 #include "common/xmalloc.h"
+#include "prober/checkpoint.h"
 #include "prober/output.h"
 
 _Static_assert(REFUSED_N <= SEGMENT_REASONS, "an account has room for all");
@@ -17,6 +19,7 @@ struct spool {
 	struct segment_writer *w;
 	const char *dir;
 	enum segment_state state;
+	struct checkpoint *cp; /* NULL: none */
 };
 
 static int
@@ -44,7 +47,11 @@ spool_cycle_end(struct output *o, int handle, uint32_t stop)
 static int
 spool_record(struct output *o, int handle, struct technique_record *rec)
 {
-	return segment_trace(((struct spool *)o)->w, handle, &rec->trace);
+	struct spool *s = (struct spool *)o;
+
+	if (s->cp != NULL)
+		segment_answers(s->w, rec->number);
+	return segment_trace(s->w, handle, &rec->trace);
 }
 
 /* Say it when the disk's state changes, once. */
@@ -69,6 +76,9 @@ spool_tick(struct output *o, int64_t now_ns)
 {
 	struct spool *s = (struct spool *)o;
 
+	/* The log first: a record should not be durable before its command. */
+	if (s->cp != NULL)
+		checkpoint_tick(s->cp, now_ns);
 	note_state(s, segment_tick(s->w, now_ns));
 	return s->state == SEGMENT_FULL;
 }
@@ -101,11 +111,33 @@ static int
 spool_close(struct output *o, int64_t now_ns, int hurry)
 {
 	struct spool *s = (struct spool *)o;
-	int rc = segment_close(s->w, now_ns);
+	int rc;
 
 	(void)hurry;
+	/* If there is no room to sync and seal, the log at least. */
+	if (s->cp != NULL)
+		checkpoint_tick(s->cp, now_ns);
+	rc = segment_close(s->w, now_ns);
+	checkpoint_close(s->cp);
 	free(s);
 	return rc;
+}
+
+static void
+spool_sealing(void *arg)
+{
+	struct spool *s = arg;
+
+	if (s->cp != NULL)
+		checkpoint_snapshot(s->cp);
+}
+
+static void
+spool_resume(struct output *o, struct admit *a)
+{
+	struct spool *s = (struct spool *)o;
+
+	s->cp = checkpoint_open(s->dir, s->w, a, o);
 }
 
 static const struct output_ops spool_ops = {
@@ -115,26 +147,31 @@ static const struct output_ops spool_ops = {
     .tick = spool_tick,
     .rotate = spool_rotate,
     .account = spool_account,
+    .resume = spool_resume,
     .close = spool_close,
 };
 
 struct output *
 output_spool_open(const struct output_config *cfg, int64_t now_ns)
 {
-	struct segment_config sc = {.dir = cfg->spool, .monitor = cfg->monitor};
+	struct spool *s = xcalloc(1, sizeof(*s));
+	struct segment_config sc = {.dir = cfg->spool,
+	    .monitor = cfg->monitor,
+	    .sealing = spool_sealing,
+	    .arg = s};
 	const char *why = NULL;
-	struct segment_writer *w = segment_open(&sc, now_ns, &why);
-	struct spool *s;
+	int err;
 
-	if (w == NULL && errno == EWOULDBLOCK)
-		log_fatal(EXIT_TEMPORARY, "%s: another prober has this spool",
-		    cfg->spool);
-	if (w == NULL)
-		log_fatal(EXIT_TEMPORARY, "--spool %s: %s: %s", cfg->spool, why,
-		    strerror(errno));
-	s = xcalloc(1, sizeof(*s));
 	s->o.ops = &spool_ops;
 	s->dir = cfg->spool;
-	s->w = w;
-	return &s->o;
+	s->w = segment_open(&sc, now_ns, &why);
+	if (s->w != NULL)
+		return &s->o;
+	err = errno;
+	free(s);
+	if (err == EWOULDBLOCK)
+		log_fatal(EXIT_TEMPORARY, "%s: another prober has this spool",
+		    cfg->spool);
+	log_fatal(EXIT_TEMPORARY, "--spool %s: %s: %s", cfg->spool, why,
+	    strerror(err));
 }

@@ -182,6 +182,8 @@ open_output(struct prober *p)
 	};
 
 	p->e.out = output_open(&o->out, clock_mono_ns());
+	if (o->commands != NULL)
+		output_resume(p->e.out, &p->e.admit);
 	if (p->lc != NULL)
 		p->lc->out = output_cycle_begin(p->e.out, &oc);
 }
@@ -213,16 +215,19 @@ become_user(const char *user)
 
 /* --- closing ---------------------------------------------------------------------- */
 
-/* What was not finished is not in the output: say so. */
+/* What was not finished is not in the output: say so.  With a checkpoint the
+ * next start goes on with it, and that is as it should be. */
 static void
 tell_unfinished(const struct engine *e)
 {
+	void (*say)(const char *, ...) =
+	    e->admit.checkpoint != NULL ? log_info : log_warn;
 	const struct listcycle *lc;
 	char books[256];
 
 	TAILQ_FOREACH(lc, &e->admit.table, link)
 	{
-		log_warn("list %u cycle %u not ended: %s", lc->list, lc->cycle,
+		say("list %u cycle %u not ended: %s", lc->list, lc->cycle,
 		    listcycle_books(lc, books, sizeof(books)));
 	}
 }
@@ -249,6 +254,7 @@ close_all(struct prober *p)
 	e->source->ops->free(e->source);
 	for (size_t i = 0; i < 4; i++)
 		event_free(p->signals[i]);
+	listcycle_history_clear(&e->admit.history);
 	engine_clear(e);
 	event_base_free(e->base);
 	return rc == -1 ? EXIT_TEMPORARY : EXIT_DONE;

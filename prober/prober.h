@@ -1,6 +1,6 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
- * output.h, options.h, source/source.h, tech/technique.h, net/net.h.
+ * output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -22,6 +22,7 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "prober/net/net.h"
+#include "prober/stats.h"
 #include "prober/tech/technique.h"
 
 struct event_base;
@@ -31,6 +32,7 @@ struct listcycle;
 struct output;
 struct source;
 struct engine;
+struct checkpoint;
 
 /* A command as it waits in the queue or on hold. */
 struct command {
@@ -65,11 +67,33 @@ struct listcycle {
 	uint64_t held, queued, active;
 	int ended; /* `end' was read */
 	int out; /* handle of the output */
-	uint64_t acked; /* last number acknowledged */
+	/* What a crash would not lose, and what of that the owner was told. */
+	uint64_t durable, acked; /* highest numbers */
+	int durable_end, acked_end;
 	const void *owner; /* the client that sends it, or NULL */
+	/* For the checkpoint: its definition; its place in the log; numbers
+	 * above `high' that have their record since before a crash, and count
+	 * as accepted and recorded. */
+	char *name, *descr; /* descr may be NULL */
+	uint32_t start, slot;
+	uint64_t *ahead;
+	size_t nahead;
 };
 
 TAILQ_HEAD(listcycle_table, listcycle);
+
+/* A cycle that is over: kept until the next one of its list is. */
+struct listcycle_past {
+	uint32_t list, cycle;
+	uint64_t high, position;
+	int durable, acked; /* its end */
+	const void *owner;
+};
+
+struct listcycle_history {
+	struct listcycle_past *rows; /* n; one per list */
+	size_t n;
+};
 
 /* The row, or NULL. */
 struct listcycle *
@@ -83,6 +107,24 @@ void listcycle_remove(struct listcycle_table *t, struct listcycle *lc);
 /* "accepted=… recorded=… refused=… (…) held=… queued=… active=…" */
 const char *listcycle_books(const struct listcycle *lc, char *buf, size_t n);
 uint64_t listcycle_refused(const struct listcycle *lc);
+/* Name, description (may be NULL; both copied) and start: for later starts. */
+void listcycle_define(
+    struct listcycle *lc, const char *name, const char *descr, uint32_t start);
+/* Was number N, above lc->high, recorded before a crash? */
+int listcycle_is_ahead(const struct listcycle *lc, uint64_t n);
+void listcycle_add_ahead(struct listcycle *lc, uint64_t n);
+
+/* LC is over: it takes the place of its list's cycle before it. */
+void
+listcycle_to_history(struct listcycle_history *h, const struct listcycle *lc);
+/* The row for these numbers (a new one), or the one that is there, or NULL. */
+struct listcycle_past *
+listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle);
+struct listcycle_past *listcycle_past_find(
+    const struct listcycle_history *h, uint32_t list, uint32_t cycle);
+void listcycle_history_clear(struct listcycle_history *h);
+/* All that was accepted and ended up to now may be acknowledged. */
+void listcycle_durable(struct listcycle_table *t, struct listcycle_history *h);
 
 /* --- cmdqueue.c: the Command Queue --------------------------------------------- */
 
@@ -90,12 +132,17 @@ uint64_t listcycle_refused(const struct listcycle *lc);
 struct cmdqueue {
 	struct command *ring;
 	uint32_t size, head, count; /* size: a power of two */
+	uint32_t limit; /* full when so many wait */
 };
 
 void cmdqueue_init(struct cmdqueue *q, uint32_t size); /* power of two */
 void cmdqueue_clear(struct cmdqueue *q); /* drops references */
 /* 0, or -1 when full. */
 int cmdqueue_put(struct cmdqueue *q, const struct command *c);
+/* The same, but never full: for what a process before this one accepted. */
+void cmdqueue_restore(struct cmdqueue *q, const struct command *c);
+/* Number I (from 0, the oldest) of those that wait. */
+const struct command *cmdqueue_at(const struct cmdqueue *q, uint32_t i);
 /* 0 and the oldest in *OUT, or -1 when empty. */
 int cmdqueue_take(struct cmdqueue *q, struct command *out);
 
@@ -112,6 +159,8 @@ size_t hold_count(const struct hold *h); /* commands */
 int hold_has(const struct hold *h, const struct addr *a);
 /* Put C on hold until max(now, latest hold of its address) + period. */
 void hold_add(struct hold *h, const struct command *c, int64_t now_ns);
+/* Number I (from 0) of those on hold, in no order. */
+const struct command *hold_at(const struct hold *h, size_t i);
 /* When the first is due; INT64_MAX when there is none. */
 int64_t hold_due(const struct hold *h);
 /* Take the first if it is due: 0, else -1.  Equal times: first come. */
@@ -192,6 +241,9 @@ struct task *window_find(const struct window *w, const struct addr *dst);
 /* A new task for C (its reference taken over), not yet started. */
 struct task *
 window_add(struct window *w, const struct command *c, struct link_path *path);
+/* Call CB for each task. */
+void window_each(const struct window *w,
+    void (*cb)(void *arg, const struct task *t), void *arg);
 /* Forget T, which is in no list. */
 void window_remove(struct window *w, struct task *t);
 /* The task that waits longest for a credit, removed from the list; or NULL. */
@@ -252,6 +304,8 @@ struct admit {
 	struct link *link;
 	struct prefixset *dnp; /* may be NULL */
 	struct listcycle_table table;
+	struct listcycle_history history;
+	struct checkpoint *checkpoint; /* NULL: none is kept */
 	int closed; /* `exit' came: nothing from the queue any more */
 };
 
@@ -263,39 +317,11 @@ struct task *admit_next(struct admit *a, int64_t now_ns, uint32_t *budget);
 int64_t admit_due(const struct admit *a);
 /* `exit': drop the queue, counted as refused. */
 void admit_close(struct admit *a);
+/* `exit now', a signal: take nothing more; the checkpoint has the queue, or it
+ * is dropped as by admit_close(). */
+void admit_stop(struct admit *a);
 /* Accept a command into the queue: 0, or -1 when it is full. */
 int admit_put(struct admit *a, const struct command *c);
-
-/* --- stats.c: what happened, and the progress line ------------------------------------- */
-
-#define STATS_ENDED 16
-#define STATS_LINE 256
-
-struct stats {
-	uint64_t sent, received, unmatched, recorded;
-	uint64_t tx_refused, tx_errors; /* frames */
-	uint64_t ring_drops;
-	uint64_t turns;
-	uint64_t cycles_ended;
-	char ended[STATS_ENDED]
-		  [STATS_LINE]; /* books of the last ones, a ring */
-	int64_t start_ns, shown_ns;
-	uint64_t shown_sent;
-	int progress; /* show a line on the terminal */
-	uint64_t total; /* addresses asked, 0 if not known */
-};
-
-/* "done/total, packets/s, time left" on standard error, at most twice a
- * second; nothing unless s->progress. */
-void stats_progress(struct stats *s, int64_t now_ns);
-/* LC has ended: keep its final books for stats_write(). */
-void stats_ended(struct stats *s, const struct listcycle *lc);
-/* Wipe the line out. */
-void stats_progress_end(struct stats *s);
-/* All counters, the books, and those of the last cycles that ended, to PATH,
- * replaced atomically. */
-void stats_write(
-    const struct stats *s, const struct listcycle_table *t, const char *path);
 
 /* --- engine.c: the loop turn ----------------------------------------------------------- */
 

@@ -220,6 +220,16 @@ window_add(struct window *w, const struct command *c, struct link_path *path)
 }
 
 void
+window_each(const struct window *w, void (*cb)(void *arg, const struct task *t),
+    void *arg)
+{
+	for (uint32_t i = 0; i < w->nslots; i++) {
+		if (w->slots[i] != NULL)
+			cb(arg, w->slots[i]);
+	}
+}
+
+void
 window_remove(struct window *w, struct task *t)
 {
 	struct task_block *b;

@@ -5,8 +5,12 @@
  * Back-pressure: while the queue is full no line is taken and nothing is read;
  * what a client has sent waits in its buffer and then in its pipe.
  *
- * A client of a socket is told `ack LIST CYCLE N' when the number of the last
- * accepted `ip' of that pair has changed, at most about once a second.
+ * A cycle belongs to the client that said its last `begin': what an earlier one
+ * has still in its pipe is passed over, for the new one says it again.
+ *
+ * A client of a socket is told `ack LIST CYCLE N [end]' when the number of the
+ * last `ip' of that pair that is durably accepted has changed, or its `end' is,
+ * about once a second.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,6 +26,7 @@
 #include "common/line.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
+#include "prober/checkpoint.h"
 #include "prober/output.h"
 #include "prober/source/source.h"
 
@@ -53,12 +58,42 @@ struct commands {
 
 /* --- one command ----------------------------------------------------------------- */
 
-static const char *
-do_begin(struct client *cl, const struct cmd *c)
+/* `end' of LC was read, or nobody is left to say it. */
+static void
+end_cycle(struct admit *a, struct listcycle *lc)
 {
-	struct engine *e = cl->cs->s.e;
-	struct listcycle *lc =
-	    listcycle_find(&e->admit.table, c->list, c->cycle);
+	if (lc->ended)
+		return;
+	lc->ended = 1;
+	if (a->checkpoint != NULL)
+		checkpoint_ended(a->checkpoint, lc);
+}
+
+/*
+ * A list has one cycle open at a time.  One whose sender went away and that a
+ * later one of the same list has followed gets no `end' any more: the crash of
+ * a manager or generator has swallowed it.
+ */
+static void
+end_forsaken(struct admit *a)
+{
+	struct listcycle *old, *new;
+
+	TAILQ_FOREACH(old, &a->table, link)
+	{
+		if (old->owner != NULL || old->ended)
+			continue;
+		TAILQ_FOREACH(new, &a->table, link)
+		{
+			if (new->list == old->list &&new->cycle > old->cycle)
+				end_cycle(a, old);
+		}
+	}
+}
+
+static void
+new_cycle(struct engine *e, const struct cmd *c, struct measurement *m)
+{
 	struct output_cycle oc = {
 	    .list = c->list,
 	    .cycle = c->cycle,
@@ -67,26 +102,104 @@ do_begin(struct client *cl, const struct cmd *c)
 	    .start = c->cycle,
 	    .resumed = c->from > 1,
 	};
+	struct listcycle *lc =
+	    listcycle_add(&e->admit.table, c->list, c->cycle, m);
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", c->list);
+	if (*oc.name == '\0')
+		oc.name = number;
+	listcycle_define(lc, oc.name, oc.descr, oc.start);
+	lc->high = lc->durable = c->from - 1;
+	lc->out = output_cycle_begin(e->out, &oc);
+	if (e->admit.checkpoint != NULL)
+		checkpoint_began(e->admit.checkpoint, lc);
+}
+
+/* What is missing between the last number and the next will not come. */
+static void
+check_gap(const struct client *cl, const struct listcycle *lc, uint64_t from)
+{
+	if (from > lc->high + 1)
+		log_warn("%s: list %u cycle %u: goes on at number %ju, behind "
+			 "%ju: what is between was never seen",
+		    cl->name, lc->list, lc->cycle, (uintmax_t)from,
+		    (uintmax_t)lc->high);
+}
+
+/* It is over, and its sender was not told: it may say all of it again. */
+static void
+begin_past(struct client *cl, const struct cmd *c, struct listcycle_past *past)
+{
+	past->owner = cl;
+	past->position = c->from;
+	past->acked = 0;
+}
+
+static const char *
+do_begin(struct client *cl, const struct cmd *c)
+{
+	struct engine *e = cl->cs->s.e;
+	struct listcycle_past *past =
+	    listcycle_past_find(&e->admit.history, c->list, c->cycle);
+	struct listcycle *lc =
+	    listcycle_find(&e->admit.table, c->list, c->cycle);
 	static char why[256];
 	struct measurement *m;
-	char number[16];
 
 	m = technique_parse(c->probe, NULL, why, sizeof(why));
 	if (m == NULL)
 		return why;
-	if (lc == NULL) {
-		snprintf(number, sizeof(number), "%u", c->list);
-		if (*oc.name == '\0')
-			oc.name = number;
-		lc = listcycle_add(&e->admit.table, c->list, c->cycle, m);
-		lc->high = c->from - 1;
-		lc->out = output_cycle_begin(e->out, &oc);
+	if (past == NULL && lc == NULL) {
+		new_cycle(e, c, m);
+		lc = listcycle_find(&e->admit.table, c->list, c->cycle);
 	} else {
 		technique_unref(m); /* it goes on as it began */
 	}
+	if (lc == NULL) {
+		begin_past(cl, c, past);
+		return NULL;
+	}
+	check_gap(cl, lc, c->from);
 	lc->position = c->from;
 	lc->owner = cl;
+	lc->acked = c->from - 1;
+	lc->acked_end = 0;
+	end_forsaken(&e->admit);
 	return NULL;
+}
+
+/* An `ip' of a cycle that is not in the table. */
+static const char *
+ip_of_past(struct client *cl, const struct cmd *c)
+{
+	struct listcycle_past *past =
+	    listcycle_past_find(&cl->cs->s.e->admit.history, c->list, c->cycle);
+
+	if (past == NULL || past->owner == NULL)
+		return "no begin for this list and cycle";
+	if (past->owner == cl && past->position++ > past->high)
+		return "this list and cycle has ended";
+	return NULL;
+}
+
+static void
+accept_number(struct engine *e, struct command *c)
+{
+	struct listcycle *lc = c->lc;
+	int rc;
+
+	lc->high = c->number;
+	if (lc->nahead > 0 && listcycle_is_ahead(lc, c->number)) {
+		checkpoint_passed(e->admit.checkpoint, lc);
+		return;
+	}
+	c->m = lc->m;
+	c->m->refs++;
+	rc = admit_put(&e->admit, c);
+	assert(rc == 0); /* take_lines() has seen that there is room */
+	if (e->admit.checkpoint != NULL)
+		checkpoint_accepted(e->admit.checkpoint, c);
 }
 
 static const char *
@@ -96,32 +209,44 @@ do_ip(struct client *cl, const struct cmd *c)
 	struct listcycle *lc =
 	    listcycle_find(&e->admit.table, c->list, c->cycle);
 	struct command new = {.dst = c->addr, .lc = lc};
-	int rc;
 
 	if (lc == NULL)
+		return ip_of_past(cl, c);
+	if (lc->owner == NULL)
 		return "no begin for this list and cycle";
-	if (lc->ended)
-		return "this list and cycle has ended";
+	if (lc->owner != cl)
+		return NULL; /* said again by another client */
 	new.number = lc->position++;
 	if (new.number <= lc->high)
 		return NULL; /* accepted before a restart */
-	lc->high = new.number;
-	new.m = lc->m;
-	new.m->refs++;
-	rc = admit_put(&e->admit, &new);
-	assert(rc == 0); /* take_lines() has seen that there is room */
+	if (lc->ended)
+		return "this list and cycle has ended";
+	accept_number(e, &new);
 	return NULL;
 }
 
+/* Without a begin on this connection too: a manager may have lost the answer
+ * to an `end' that it had made itself. */
 static const char *
 do_end(struct client *cl, const struct cmd *c)
 {
-	struct listcycle *lc =
-	    listcycle_find(&cl->cs->s.e->admit.table, c->list, c->cycle);
+	struct admit *a = &cl->cs->s.e->admit;
+	struct listcycle *lc = listcycle_find(&a->table, c->list, c->cycle);
+	struct listcycle_past *past =
+	    listcycle_past_find(&a->history, c->list, c->cycle);
 
-	if (lc == NULL)
+	if (lc == NULL && past == NULL)
 		return "no begin for this list and cycle";
-	lc->ended = 1;
+	if (lc == NULL) {
+		past->owner = cl;
+		past->acked = 0;
+		return NULL;
+	}
+	if (lc->owner != NULL && lc->owner != cl)
+		return NULL;
+	lc->owner = cl;
+	lc->acked_end = 0;
+	end_cycle(a, lc);
 	return NULL;
 }
 
@@ -163,13 +288,19 @@ take_line(struct client *cl, char *line)
 static void
 client_free(struct client *cl)
 {
+	struct admit *a = &cl->cs->s.e->admit;
 	struct listcycle *lc;
 
-	TAILQ_FOREACH(lc, &cl->cs->s.e->admit.table, link)
+	TAILQ_FOREACH(lc, &a->table, link)
 	{
 		if (lc->owner == cl)
 			lc->owner = NULL;
 	}
+	for (size_t i = 0; i < a->history.n; i++) {
+		if (a->history.rows[i].owner == cl)
+			a->history.rows[i].owner = NULL;
+	}
+	end_forsaken(a);
 	TAILQ_REMOVE(&cl->cs->clients, cl, link);
 	if (cl->bad > 0)
 		log_warn("%s: %ju bad lines", cl->name, (uintmax_t)cl->bad);
@@ -184,7 +315,7 @@ client_free(struct client *cl)
 static int
 has_room(const struct admit *a)
 {
-	return !a->closed && a->queue.count < a->queue.size;
+	return !a->closed && a->queue.count < a->queue.limit;
 }
 
 /* Take lines until the queue is full (0) or the buffer is empty (1). */
@@ -308,21 +439,39 @@ flush_ack(struct client *cl)
 	return cl->nunsent == 0 ? 0 : -1;
 }
 
-/* An ack not sent now is not lost: a later one says more. */
+/* Say it, or -1: not now.  That is not lost, a later one says as much. */
+static int
+say_ack(const void *owner, uint32_t list, uint32_t cycle, uint64_t n, int end)
+{
+	struct client *cl = (struct client *)(uintptr_t)owner;
+
+	if (cl == NULL || cl->cs->listen_fd == -1 || flush_ack(cl) == -1)
+		return -1;
+	cl->nunsent = (size_t)snprintf(cl->unsent, sizeof(cl->unsent),
+	    "ack %u %u %ju%s\n", list, cycle, (uintmax_t)n, end ? " end" : "");
+	flush_ack(cl);
+	return 0;
+}
+
 static void
 ack(struct listcycle *lc)
 {
-	struct client *cl = (struct client *)(uintptr_t)lc->owner;
-	int n;
-
-	if (cl == NULL || cl->cs->listen_fd == -1 || lc->acked == lc->high ||
-	    flush_ack(cl) == -1)
+	if (lc->acked == lc->durable && lc->acked_end == lc->durable_end)
 		return;
-	n = snprintf(cl->unsent, sizeof(cl->unsent), "ack %u %u %ju\n",
-	    lc->list, lc->cycle, (uintmax_t)lc->high);
-	cl->nunsent = (size_t)n;
-	lc->acked = lc->high;
-	flush_ack(cl);
+	if (say_ack(lc->owner, lc->list, lc->cycle, lc->durable,
+		lc->durable_end) == -1)
+		return;
+	lc->acked = lc->durable;
+	lc->acked_end = lc->durable_end;
+}
+
+static void
+ack_past(struct listcycle_past *p)
+{
+	if (p->acked || !p->durable)
+		return;
+	if (say_ack(p->owner, p->list, p->cycle, p->high, 1) == 0)
+		p->acked = 1;
 }
 
 /* --- the source ------------------------------------------------------------------------- */
@@ -358,10 +507,15 @@ commands_more(const struct source *s)
 static void
 commands_tick(struct source *s)
 {
+	struct admit *a = &s->e->admit;
 	struct listcycle *lc;
 
-	TAILQ_FOREACH(lc, &s->e->admit.table, link)
+	if (a->checkpoint == NULL)
+		listcycle_durable(&a->table, &a->history);
+	TAILQ_FOREACH(lc, &a->table, link)
 	ack(lc);
+	for (size_t i = 0; i < a->history.n; i++)
+		ack_past(&a->history.rows[i]);
 }
 
 static void

@@ -67,6 +67,7 @@ struct reply {
 
 struct technique_record {
 	uint16_t type; /* enum warts_type: which member of the union */
+	uint64_t number; /* of the command; set by the engine */
 	union {
 		struct warts_trace trace;
 	};

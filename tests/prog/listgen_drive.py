@@ -96,6 +96,9 @@ def restart(tmp):
     assert g.line() == "end 7 %d" % cycle
     assert g.p.poll() is None, "ends before all is accepted"
     g.say("ack 10000")
+    wait_accepted(st, 10000)
+    assert g.p.poll() is None, "ends before its end is accepted"
+    g.say("ack 10000 end")
     assert g.done() == 0
     assert got == addrs
     assert state(st)["open"].strip() == "0"
@@ -121,7 +124,7 @@ def commands(tmp):
     g.say("jump")
     g.say("update " + tmp + "/missing")
     g.say("update " + tmp + "/two")
-    g.say("ack 1")
+    g.say("ack 1 end")
     wait_accepted(st, 1)
     g.say("new-cycle")
     second, _ = g.begin()
