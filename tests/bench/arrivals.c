@@ -8,12 +8,11 @@
  * Prints "ready", waits for the first probe (UDP, echo request), then measures
  * from SKIP-S after it for SECONDS, by the kernel's time stamps:
  *
- *	packets 50000 pps 10000.12 off 0.001% ms 1.80 over 0 tens 1.16 over 0
+ *	packets 50000 pps 10000.12 off 0.001% ms 1.80 over 0 tens 1.16 tensover 0
  *
- * with the mean rate and what it is off; the fullest window of a millisecond
- * that begins with any packet, in shares (a share is RATE/1000, but at least
- * one packet), and how many calendar milliseconds carried more than twice
- * theirs; the same for 10 ms and 1.2.  A capture with holes proves nothing:
+ * with the mean rate and what it is off; the fullest millisecond, in shares (a
+ * share is RATE/1000, but at least one packet), and how many milliseconds
+ * carried more than twice theirs; the same for 10 ms and 1.2.  A capture with holes proves nothing:
  * exit 111 when the ring has lost something.
  */
 #include <arpa/inet.h>
@@ -148,41 +147,33 @@ listen_all(struct arrivals *a, int fd, uint8_t *map)
 		log_fatal(EXIT_TEMPORARY, "%u packets lost", st.tp_drops);
 }
 
-/* The most packets in any window of WIDTH. */
+/*
+ * Windows of WIDTH, side by side from the first packet: those with more than
+ * MOST packets, and the fullest.
+ */
 static size_t
-fullest(const struct arrivals *a, int64_t width_ns)
-{
-	size_t most = 0;
-
-	for (size_t i = 0, j = 0; i < a->count; i++) {
-		while (j < a->count && a->at_ns[j] < a->at_ns[i] + width_ns)
-			j++;
-		if (j - i > most)
-			most = j - i;
-	}
-	return most;
-}
-
-/* Windows of WIDTH, side by side, with more than MOST packets. */
-static size_t
-fuller(const struct arrivals *a, int64_t width_ns, double most)
+fuller(const struct arrivals *a, int64_t width_ns, double most, size_t *fullest)
 {
 	size_t n = 0, here = 0;
 	int64_t window = -1, w;
 
+	*fullest = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		w = (a->at_ns[i] - a->from_ns) / width_ns;
-		n += w != window && (double)here > most;
 		here = w == window ? here + 1 : 1;
 		window = w;
+		n += here == (size_t)most + 1;
+		if (here > *fullest)
+			*fullest = here;
 	}
-	return n + ((double)here > most);
+	return n;
 }
 
 static void
 report(const struct arrivals *a, double rate)
 {
 	double share = rate / 1000, tens = rate / 100, pps;
+	size_t ms, ten, over, tens_over;
 
 	if (a->count < 2)
 		log_fatal(EXIT_TEMPORARY, "too few packets");
@@ -194,13 +185,12 @@ report(const struct arrivals *a, double rate)
 		pps = (double)a->count * NS_PER_SEC / (double)a->length_ns;
 	share = share < 1 ? 1 : share;
 	tens = tens < 1 ? 1 : tens;
+	over = fuller(a, NS_PER_MS, 2 * share, &ms);
+	tens_over = fuller(a, 10 * NS_PER_MS, tens > 1 ? 1.2 * tens : 1, &ten);
 	printf("packets %zu pps %.3f off %.3f%% ms %.2f over %zu tens %.2f "
-	       "over %zu\n",
-	    a->count, pps, 100 * (pps / rate - 1),
-	    (double)fullest(a, NS_PER_MS) / share,
-	    fuller(a, NS_PER_MS, 2 * share),
-	    (double)fullest(a, 10 * NS_PER_MS) / tens,
-	    fuller(a, 10 * NS_PER_MS, tens > 1 ? 1.2 * tens : 1));
+	       "tensover %zu\n",
+	    a->count, pps, 100 * (pps / rate - 1), (double)ms / share, over,
+	    (double)ten / tens, tens_over);
 }
 
 int

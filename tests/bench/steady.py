@@ -7,12 +7,13 @@ Runs COMMAND (inside the network namespace of DEVICE: it is there that this
 program must be started), waits WARM seconds, measures for TIME, and ends it
 (-k: waits until it ends by itself).  Prints one line:
 
-    us 3.21 pps 10000.4 cpu 3.2 rss 12345 far 21.0
+    us 3.21 pps 10000.4 cpu 3.2 rss 12345 far 21.0 kept 1.5
 
 processor microseconds (user and system, all threads and all processes that
 descend from COMMAND) per packet that DEVICE sent; packets per second; percent
 of a core; resident kB of all of them, at their largest at the end; percent of a
-core that process PID took meanwhile (the embedded Internet).
+core that process PID took meanwhile (the embedded Internet); percent of the
+time that either of them was kept waiting for a processor by other programs.
 """
 import argparse
 import os
@@ -46,13 +47,16 @@ def family(root):
 
 
 def cpu_ns(pids):
-    """Time on a processor: exact, where utime and stime count ticks."""
-    total = 0
+    """Time on a processor, exact where utime and stime count ticks; and time
+    in the queue for one."""
+    total = queued = 0
     for pid in pids:
         for tid in os.listdir("/proc/%d/task" % pid):
             with open("/proc/%d/task/%s/schedstat" % (pid, tid)) as f:
-                total += int(f.read().split()[0])
-    return total
+                ran, waited, _ = f.read().split()
+                total += int(ran)
+                queued += int(waited)
+    return total, queued
 
 
 def rss_kb(pids):
@@ -69,17 +73,19 @@ class Sample:
         self.ns = time.monotonic_ns()
         with open("/sys/class/net/%s/statistics/tx_packets" % device) as f:
             self.packets = int(f.read())
-        self.cpu = cpu_ns(pids)
-        self.far = cpu_ns([far]) if far else 0
+        self.cpu, queued = cpu_ns(pids)
+        self.far, far_queued = cpu_ns([far] if far else [])
+        self.queued = queued + far_queued
 
 
 def report(a, b, rss):
     ns, packets = b.ns - a.ns, b.packets - a.packets
     if packets == 0:
         sys.exit("steady.py: no packet was sent")
-    print("us %.3f pps %.1f cpu %.3f rss %d far %.1f" % (
+    print("us %.3f pps %.1f cpu %.3f rss %d far %.1f kept %.1f" % (
         (b.cpu - a.cpu) / 1000 / packets, packets * 1e9 / ns,
-        100 * (b.cpu - a.cpu) / ns, rss, 100 * (b.far - a.far) / ns))
+        100 * (b.cpu - a.cpu) / ns, rss, 100 * (b.far - a.far) / ns,
+        100 * (b.queued - a.queued) / ns))
 
 
 def end(child):
