@@ -167,7 +167,10 @@ recover(struct sorter *s)
 {
 	const char *why = "cannot be read";
 
-	if (read_table(s) == -1) {
+	/* A predecessor may have been killed between the rename of `filed' and
+	 * the sync that makes it last: nothing that follows from it may reach
+	 * the disk before it does. */
+	if (atomicfile_syncdir(s->state) == -1 || read_table(s) == -1) {
 		log_warn("state/%s/%s/filed: %s", s->monitor, s->epoch,
 		    strerror(errno));
 		return -1;
