@@ -31,6 +31,7 @@
 #include "common/xmalloc.h"
 
 #define POLL_NS (60 * NS_PER_SEC)
+#define SORT_NS (3600 * NS_PER_SEC) /* at least so often */
 #define BACKOFF_MIN_NS (1 * NS_PER_SEC)
 #define BACKOFF_MAX_NS (300 * NS_PER_SEC)
 
@@ -43,6 +44,7 @@ struct monitor {
 	struct child *sorter;
 	char *argv[5];
 	int unsorted; /* there may be something to sort */
+	int64_t sorted_ns; /* when a sorter was started; monotonic */
 	int failed; /* with -1: the pass or the sorter */
 	struct monitor *next;
 };
@@ -251,6 +253,7 @@ start_sorter(struct monitor *m)
 	if (m->sorter != NULL)
 		return;
 	m->unsorted = 0;
+	m->sorted_ns = clock_mono_ns();
 	m->argv[0] = cli.sorter;
 	m->argv[1] = (char *)"-d";
 	m->argv[2] = (char *)cli.dir;
@@ -273,7 +276,8 @@ on_pass_done(void *arg, const char *why, unsigned int fetched)
 	else if (m->backoff_ns < BACKOFF_MAX_NS)
 		m->backoff_ns *= 2;
 	m->failed = m->failed || why != NULL;
-	if (m->unsorted)
+	/* Files are closed by time too. */
+	if (m->unsorted || clock_mono_ns() - m->sorted_ns >= SORT_NS)
 		start_sorter(m);
 	if (!cli.once)
 		wait_then_pass(
