@@ -2,12 +2,14 @@
  * wartsview: print any warts file (wartsview(1)).
  *
  *	file or stdin ─► reader ─► show │ summary ─► buffer ─► stdout
+ *	the archive's state ─► account ──────────────┘
  *
  * Damage is a line on standard error and an exit status, never an end: what
  * can still be read is printed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +17,12 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/scan.h"
 #include "common/show/show.h"
 #include "common/show/summary.h"
 #include "common/warts/reader.h"
 #include "common/xmalloc.h"
+#include "datasort/datasort.h"
 
 #define EXIT_DAMAGED 1
 #define FLUSH_BYTES 65536
@@ -31,6 +35,8 @@ struct view {
 	int damaged; /* something in some file was */
 	const char *file;
 	struct show_types skipped; /* of this file */
+	int account; /* of a cycle is asked for, no file */
+	const char *dir; /* of the central host */
 };
 
 /* Write out what is there.  A reader that went away is no error of ours. */
@@ -177,18 +183,50 @@ usage(void)
 {
 	fprintf(stderr,
 	    "usage: wartsview [-t text|json|summary] [-g 2021|2026] "
-	    "[FILE ...]\n");
+	    "[FILE ...]\n"
+	    "       wartsview --account LIST CYCLE [-d DIR]\n");
 	exit(EXIT_PERMANENT);
+}
+
+/* What became of the addresses of the cycle that WORDS name. */
+static int
+view_account(struct view *v, char **words)
+{
+	int root = open(v->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	uint32_t list, cycle;
+	const char *why;
+
+	if (scan_u32(words[0], 0, UINT32_MAX, &list) == -1 ||
+	    scan_u32(words[1], 0, UINT32_MAX, &cycle) == -1)
+		usage();
+	if (root == -1)
+		log_fatal(EXIT_DAMAGED, "%s: %s", v->dir, strerror(errno));
+	rc = account_print(root, list, cycle, &v->out, &why);
+	close(root);
+	if (rc == -1)
+		log_fatal(EXIT_DAMAGED, "%s: list %s cycle %s: %s", v->dir,
+		    words[0], words[1], why);
+	flush(v);
+	return rc == 0 ? EXIT_DONE : EXIT_DAMAGED;
 }
 
 static void
 options(struct view *v, int argc, char **argv)
 {
+	static const struct option longs[] = {
+	    {"account", no_argument, NULL, 'A'},
+	    {NULL, 0, NULL, 0},
+	};
 	int c;
 
 	v->show.generation = SHOW_2026;
-	while ((c = getopt(argc, argv, "g:t:")) != -1) {
-		if (c == 't' && strcmp(optarg, "text") == 0)
+	v->dir = ".";
+	while ((c = getopt_long(argc, argv, "d:g:t:", longs, NULL)) != -1) {
+		if (c == 'A')
+			v->account = 1;
+		else if (c == 'd')
+			v->dir = optarg;
+		else if (c == 't' && strcmp(optarg, "text") == 0)
 			v->show.format = SHOW_TEXT;
 		else if (c == 't' && strcmp(optarg, "json") == 0)
 			v->show.format = SHOW_JSON;
@@ -213,6 +251,11 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	wbuf_init(&v->out);
 	options(v, argc, argv);
+	if (v->account) {
+		if (argc - optind != 2)
+			usage();
+		return view_account(v, argv + optind);
+	}
 	if (optind == argc)
 		view_file(v, "-");
 	for (int i = optind; i < argc; i++)
