@@ -15,6 +15,7 @@
 #include "common/segment_dir.h"
 #include "common/segment_mark.h"
 #include "common/segment_read.h"
+#include "common/warts/trace_quick.h"
 #include "common/xmalloc.h"
 
 /* A cycle of the segment, and where its last record went: the next one most
@@ -38,6 +39,7 @@ struct segment {
 	uint64_t quarantined; /* numbered records */
 	const char *why; /* of the first */
 	int failed; /* errno of what the disk refused */
+	struct warts_quick quick;
 };
 
 static const char foreign[] = "list is not in the monitor's schedule";
@@ -250,14 +252,11 @@ on_stop(struct segment *g, const struct warts_record *r)
 	return NULL;
 }
 
-struct place {
-	uint32_t list, cycle, start;
-};
-
-/* What a sorter must know, and whether a reader can decode it.  Types that we
- * cannot decode are taken as they are. */
+/* What a sorter must know of a measurement, and whether a reader can decode it.
+ * Types that we cannot decode are taken as they are. */
 static const char *
-find_place(const struct warts_record *r, struct place *out)
+find_place(struct segment *g, const struct warts_record *r,
+    struct warts_quick_trace *out)
 {
 	struct warts_trace t;
 	struct warts_tv start;
@@ -267,14 +266,16 @@ find_place(const struct warts_record *r, struct place *out)
 		if (warts_ids(r, &out->list, &out->cycle, &why) == -1 ||
 		    warts_start_time(r, &start, &why) == -1)
 			return why;
-		out->start = start.sec;
+		out->start_s = start.sec;
 		return NULL;
 	}
+	if (warts_trace_quick(&g->quick, r->body, r->len, out))
+		return NULL;
 	if (warts_trace_decode(r->body, r->len, &t, &why) == -1)
 		return why;
 	out->list = t.list;
 	out->cycle = t.cycle;
-	out->start = t.start.sec;
+	out->start_s = t.start.sec;
 	warts_trace_clear(&t);
 	return NULL;
 }
@@ -303,8 +304,8 @@ on_measurement(struct segment *g, const struct warts_record *r)
 	struct archive_cycle both;
 	struct table_row *row;
 	struct seg_cycle *c;
-	struct place at;
-	const char *why = find_place(r, &at);
+	struct warts_quick_trace at;
+	const char *why = find_place(g, r, &at);
 	size_t before;
 
 	if (why == NULL)
@@ -314,7 +315,7 @@ on_measurement(struct segment *g, const struct warts_record *r)
 	if (why != NULL)
 		return why;
 	row = cycle_row(g, c);
-	t = row == NULL ? NULL : find_target(g, c, &both, at.start);
+	t = row == NULL ? NULL : find_target(g, c, &both, at.start_s);
 	if (t == NULL)
 		return NULL;
 	before = t->add.len;
