@@ -19,6 +19,7 @@ static const char *const outcomes[] = {
     [LEDGER_FILED] = "filed",
     [LEDGER_VOID] = "void",
     [LEDGER_REFUSED] = "refused",
+    [LEDGER_CONFLICT] = "conflict",
 };
 
 char *
@@ -36,20 +37,43 @@ ledger_format(const struct ledger_entry *e)
 	    e->quarantined, resume);
 }
 
+/* key=value words; unknown ones are newer than this program. */
+static int
+scan_keys(char **words, int n, struct ledger_entry *e)
+{
+	const char *value;
+
+	for (int i = 0; i < n; i++) {
+		value = scan_keyvalue(words[i], "quarantined");
+		if (value != NULL &&
+		    scan_u64(value, 0, UINT64_MAX, &e->quarantined) == -1)
+			return -1;
+		value = scan_keyvalue(words[i], "resume");
+		if (value == NULL)
+			continue;
+		e->resumed = 1;
+		if (scan_u64(value, 0, UINT64_MAX, &e->resume_last) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 const char *
 ledger_scan(char *line, struct ledger_entry *e)
 {
 	const char *why = crcline_check(line);
 	char *words[WORDS_MAX];
+	int n;
 
 	if (why != NULL)
 		return why;
 	memset(e, 0, sizeof(*e));
-	if (scan_words(line, words, WORDS_MAX) < 5 ||
-	    scan_u64(words[0], 1, UINT64_MAX, &e->number) == -1 ||
+	n = scan_words(line, words, WORDS_MAX);
+	if (n < 5 || scan_u64(words[0], 1, UINT64_MAX, &e->number) == -1 ||
 	    scan_u64(words[2], 0, UINT64_MAX, &e->first) == -1 ||
 	    scan_u64(words[3], 0, UINT64_MAX, &e->last) == -1 ||
-	    segment_dir_unhex(words[4], e->sha, sizeof(e->sha)) == -1)
+	    segment_dir_unhex(words[4], e->sha, sizeof(e->sha)) == -1 ||
+	    scan_keys(words + 5, n - 5, e) == -1)
 		return "is not a ledger line";
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
 		if (strcmp(words[1], outcomes[i]) == 0) {
@@ -72,10 +96,12 @@ find_in(char *text, uint64_t number, struct ledger_entry *e)
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, want, len) != 0)
 			continue;
-		if (ledger_scan(line, e) == NULL)
+		if (ledger_scan(line, e) != NULL) {
+			errno = EBADMSG;
+			return -1;
+		}
+		if (e->outcome != LEDGER_CONFLICT)
 			return 1;
-		errno = EBADMSG;
-		return -1;
 	}
 	return 0;
 }
@@ -91,6 +117,44 @@ ledger_find(
 	if (atomicfile_read(dirfd, path, LEDGER_MAX, &text, &len) == -1)
 		return errno == ENOENT ? 0 : -1;
 	rc = find_in(text, number, e);
+	saved = errno;
+	free(text);
+	errno = saved;
+	return rc;
+}
+
+static int
+each_in(
+    char *text, int (*each)(void *arg, const struct ledger_entry *e), void *arg)
+{
+	struct ledger_entry e;
+	char *line, *save = NULL;
+	int rc;
+
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (ledger_scan(line, &e) != NULL) {
+			errno = EBADMSG;
+			return -1;
+		}
+		rc = each(arg, &e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+ledger_each(int dirfd, const char *path,
+    int (*each)(void *arg, const struct ledger_entry *e), void *arg)
+{
+	char *text;
+	size_t len;
+	int rc, saved;
+
+	if (atomicfile_read(dirfd, path, LEDGER_MAX, &text, &len) == -1)
+		return errno == ENOENT ? 0 : -1;
+	rc = each_in(text, each, arg);
 	saved = errno;
 	free(text);
 	errno = saved;

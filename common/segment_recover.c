@@ -202,6 +202,12 @@ segment_recover(
 	int rc = 0, saved = 0;
 
 	memset(out, 0, sizeof(*out));
+	/* A predecessor may have been killed between the rename of state/next
+	 * and the sync that makes it last: if the segment's rename lasted and
+	 * that did not, its number would be used again. */
+	*why = "state";
+	if (atomicfile_syncdir(d->state) == -1)
+		return -1;
 	*why = "spool";
 	n = segment_dir_list(d->spool, ".open", &list);
 	if (n == -1)

@@ -95,6 +95,10 @@ int incoming_finish(struct incoming *in, const char **why);
 /* The monitor keeps segment NUMBER in bad/: say so to the sorter.  0 or -1. */
 int incoming_refused(struct incoming *in, uint64_t number, const uint8_t *sha);
 
+/* O is another segment than the one of that number: say so to the sorter, for
+ * the ledger.  0 or -1. */
+int incoming_conflict(struct incoming *in, const struct offer *o);
+
 /* --- block.c ------------------------------------------------------------------ */
 
 struct block {

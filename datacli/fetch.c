@@ -359,6 +359,8 @@ next_offer(struct fetch *f)
 				 "kept, look at them",
 			    f->cfg.monitor, o->number);
 			f->trouble = 1;
+			if (incoming_conflict(&f->in, o) == -1)
+				return warn_errno(f, o->number);
 			break;
 		}
 	}

@@ -19,7 +19,7 @@
 #include "common/xmalloc.h"
 
 #define PATH_LEN 256
-#define FILED_MAX 4096
+#define FILED_MAX (64u << 20) /* the sorter keeps its accounts in it */
 
 static int
 open_below(int dir, const char *name)
@@ -137,6 +137,10 @@ incoming_look(struct incoming *in, const struct offer *o)
 	rc = segment_read(fd, NULL, &info, &why);
 	close(fd);
 	if (rc == -1 && errno != 0)
+		return INCOMING_ERROR;
+	/* Its rename may be that of a predecessor which was killed before it
+	 * could make it last; the commit must not be first. */
+	if (atomicfile_syncdir(in->dir) == -1)
 		return INCOMING_ERROR;
 	return compare(info.sha, o);
 }
@@ -272,22 +276,38 @@ incoming_finish(struct incoming *in, const char **why)
 	return rc;
 }
 
+/* "VERB SHA-256 #check" to N.VERB. */
+static int
+write_note(
+    struct incoming *in, const char *verb, uint64_t number, const uint8_t *sha)
+{
+	char name[SEGMENT_DIR_NAME], suffix[16];
+	char hex[2 * SEGMENT_SHA_LEN + 1], *line;
+	int rc;
+
+	snprintf(suffix, sizeof(suffix), ".%s", verb);
+	line = crcline_printf(
+	    "%s %s", verb, segment_dir_hex(hex, sha, SEGMENT_SHA_LEN));
+	rc = atomicfile_write(in->dir, segment_dir_name(name, number, suffix),
+	    line, strlen(line), 0644);
+	free(line);
+	return rc;
+}
+
 int
 incoming_refused(struct incoming *in, uint64_t number, const uint8_t *sha)
 {
-	char name[SEGMENT_DIR_NAME], hex[2 * SEGMENT_SHA_LEN + 1], *line;
 	uint64_t next = incoming_next(in);
-	int rc;
 
 	if (next == 0)
 		return -1;
 	if (number < next || incoming_has(in, number))
 		return 0;
-	line = crcline_printf(
-	    "refused %s", segment_dir_hex(hex, sha, SEGMENT_SHA_LEN));
-	rc = atomicfile_write(in->dir,
-	    segment_dir_name(name, number, ".refused"), line, strlen(line),
-	    0644);
-	free(line);
-	return rc;
+	return write_note(in, "refused", number, sha);
+}
+
+int
+incoming_conflict(struct incoming *in, const struct offer *o)
+{
+	return write_note(in, "conflict", o->number, o->sha);
 }

@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_NS (300 * NS_PER_SEC)
 #define PASSES_MAX 128 /* at once */
 #define SORTERS_MAX 16 /* at once */
+#define SORT_NS (3600 * NS_PER_SEC) /* a sorter runs at least so often */
 #define NO_PLACE_NS (NS_PER_SEC / 4) /* then it is tried again */
 #define ONCE_WAIT_NS (60 * NS_PER_SEC) /* with -1, for one that dials */
 #define MISSED 3 /* polls that one that dials may miss in silence */
@@ -31,6 +32,7 @@ struct monitor {
 	char *argv[5];
 	int unsorted; /* there may be something to sort */
 	int awaited; /* with -1: its pass has not begun yet */
+	int64_t sorted_ns; /* when a sorter was started; monotonic */
 	int failed; /* with -1: the pass or the sorter */
 	char *said; /* the trouble that was logged last; NULL: all is well */
 	struct monitor *next;
@@ -147,6 +149,7 @@ start_sorter(struct monitor *m)
 	m->argv[2] = (char *)c->dir;
 	m->argv[3] = m->conf.name;
 	c->nsorters++;
+	m->sorted_ns = clock_mono_ns();
 	m->sorter = child_new(c->base, &cfg, &sorter_ops, m);
 }
 
@@ -193,7 +196,8 @@ on_pass_done(void *arg, const char *why, unsigned int fetched)
 		m->backoff_ns *= 2;
 	/* What failed before may go well now. */
 	m->failed = m->central->once && (m->failed || why != NULL);
-	if (m->unsorted)
+	/* Files are closed by time too. */
+	if (m->unsorted || clock_mono_ns() - m->sorted_ns >= SORT_NS)
 		start_sorter(m);
 	wait_for_next(m);
 	check_end(m->central);

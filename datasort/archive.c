@@ -26,15 +26,43 @@ archive_plan_init(struct archive_plan *p, int root, const char *monitor)
 	p->monitor = monitor;
 }
 
+static void
+target_free(struct archive_target *t)
+{
+	wbuf_clear(&t->add);
+	free(t);
+}
+
 void
 archive_plan_clear(struct archive_plan *p)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		wbuf_clear(&p->targets[i]->add);
-		free(p->targets[i]);
-	}
+	for (size_t i = 0; i < p->count; i++)
+		target_free(p->targets[i]);
 	free(p->targets);
 	memset(p, 0, sizeof(*p));
+}
+
+void
+archive_mark(struct archive_plan *p)
+{
+	p->mark_count = p->count;
+	p->mark_bytes = p->bytes;
+	for (size_t i = 0; i < p->count; i++) {
+		p->targets[i]->mark_len = p->targets[i]->add.len;
+		p->targets[i]->mark_close = p->targets[i]->close;
+	}
+}
+
+void
+archive_rewind(struct archive_plan *p)
+{
+	while (p->count > p->mark_count)
+		target_free(p->targets[--p->count]);
+	p->bytes = p->mark_bytes;
+	for (size_t i = 0; i < p->count; i++) {
+		p->targets[i]->add.len = p->targets[i]->mark_len;
+		p->targets[i]->close = p->targets[i]->mark_close;
+	}
 }
 
 /* --- names ---------------------------------------------------------------- */
@@ -103,6 +131,11 @@ look(int root, struct archive_target *t)
 	int fd, rc = 0;
 
 	fd = openat(root, t->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT && t->is_cycle) {
+		if (pack_undo(root, t->path) == -1)
+			return -1;
+		fd = openat(root, t->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
 	if (fstat(fd, &st) == -1)
@@ -147,6 +180,17 @@ archive_plain(struct archive_plan *p, const char *path)
 	return add_target(p, &like);
 }
 
+int
+archive_line(struct archive_plan *p, const char *path, char *line)
+{
+	struct archive_target *t = archive_plain(p, path);
+
+	if (t != NULL)
+		wbuf_bytes(&t->add, line, strlen(line));
+	free(line);
+	return t == NULL ? -1 : 0;
+}
+
 static struct archive_target *
 find(struct archive_plan *p, uint32_t list, uint32_t cycle, uint32_t window)
 {
@@ -178,29 +222,40 @@ write_head(const struct archive_plan *p, struct archive_target *t,
 	    &t->add, t->window == 0 ? WARTS_CYCLE_START : WARTS_CYCLE_DEF, &y);
 }
 
+/* The target of a window, whether there is such a file or not. */
 static struct archive_target *
-cycle_target(
-    struct archive_plan *p, const struct archive_cycle *c, uint32_t window)
+named_target(
+    struct archive_plan *p, uint32_t list, uint32_t cycle, uint32_t window)
 {
 	struct archive_target *t, like = {.is_cycle = 1};
 	char dir[ARCHIVE_PATH_MAX], stem[ARCHIVE_PATH_MAX];
 	int n;
 
-	t = find(p, c->list->user_id, c->cycle->user_id, window);
+	t = find(p, list, cycle, window);
 	if (t != NULL)
 		return t;
-	like.list = c->list->user_id;
-	like.cycle = c->cycle->user_id;
+	like.list = list;
+	like.cycle = cycle;
 	like.window = window;
-	cycle_names(p, like.list, like.cycle, dir, stem);
+	cycle_names(p, list, cycle, dir, stem);
 	n = snprintf(like.path, sizeof(like.path), "%s/%s%02" PRIu32 ".warts",
 	    dir, stem, window);
 	if (n >= (int)sizeof(like.path)) {
 		errno = ENAMETOOLONG;
 		return NULL;
 	}
-	t = add_target(p, &like);
-	if (t != NULL && !t->exists)
+	return add_target(p, &like);
+}
+
+/* The same, with its head if there is no such file yet. */
+static struct archive_target *
+cycle_target(
+    struct archive_plan *p, const struct archive_cycle *c, uint32_t window)
+{
+	struct archive_target *t;
+
+	t = named_target(p, c->list->user_id, c->cycle->user_id, window);
+	if (t != NULL && !t->exists && t->add.len == 0)
 		write_head(p, t, c);
 	return t;
 }
@@ -283,6 +338,29 @@ archive_end(
 	return 0;
 }
 
+uint32_t
+archive_window_end(uint32_t cycle, uint32_t window)
+{
+	uint64_t end = cycle + (window + 1ULL) * ARCHIVE_WINDOW_S;
+
+	return end > UINT32_MAX ? UINT32_MAX : (uint32_t)end;
+}
+
+int
+archive_close(
+    struct archive_plan *p, uint32_t list, uint32_t cycle, uint32_t window)
+{
+	struct archive_target *t = named_target(p, list, cycle, window);
+
+	if (t == NULL)
+		return -1;
+	if (!t->exists && t->add.len == 0)
+		return 0; /* somebody took it away */
+	t->close = 1;
+	t->stop_time = archive_window_end(cycle, window);
+	return 0;
+}
+
 /* --- making it so --------------------------------------------------------- */
 
 int
@@ -291,10 +369,8 @@ archive_changes(const struct archive_target *t)
 	return t->add.len > 0 || (t->close && !t->closed);
 }
 
-/* The directory that PATH lies in, made as far as it is missing; and the last
- * part of PATH. */
-static int
-make_parents(int root, const char *path, const char **base)
+int
+archive_parent(int root, const char *path, const char **base)
 {
 	char part[ARCHIVE_PATH_MAX];
 	const char *slash;
@@ -357,7 +433,7 @@ apply_one(struct archive_plan *p, const struct archive_target *t)
 	const char *base;
 	int dir, fd, rc = -1, saved;
 
-	dir = make_parents(p->root, t->path, &base);
+	dir = archive_parent(p->root, t->path, &base);
 	if (dir == -1)
 		return -1;
 	fd = open_target(dir, base, t->exists);

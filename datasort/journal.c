@@ -42,16 +42,14 @@ add_target(struct wbuf *b, const struct archive_target *t)
 }
 
 int
-journal_write(
-    int state, const struct archive_plan *p, uint64_t first, uint64_t last)
+journal_write(int state, const struct archive_plan *p, uint64_t commit)
 {
 	struct wbuf b;
 	size_t count = 0;
 	int rc;
 
 	wbuf_init(&b);
-	add_line(
-	    &b, crcline_printf("journal 1 %" PRIu64 " %" PRIu64, first, last));
+	add_line(&b, crcline_printf("journal 2 %" PRIu64, commit));
 	for (size_t i = 0; i < p->count; i++) {
 		if (!archive_changes(p->targets[i]))
 			continue;
@@ -76,7 +74,7 @@ struct entry {
 
 struct journal {
 	char *text;
-	uint64_t first, last;
+	uint64_t commit;
 	struct entry *entries;
 	size_t count;
 	int ended;
@@ -85,9 +83,8 @@ struct journal {
 static const char *
 scan_head(struct journal *j, char **words)
 {
-	if (j->last != 0 || strcmp(words[1], "1") != 0 ||
-	    scan_u64(words[2], 1, UINT64_MAX, &j->first) == -1 ||
-	    scan_u64(words[3], 1, UINT64_MAX, &j->last) == -1)
+	if (j->commit != 0 || strcmp(words[1], "2") != 0 ||
+	    scan_u64(words[2], 1, UINT64_MAX, &j->commit) == -1)
 		return "bad first line";
 	return NULL;
 }
@@ -145,7 +142,7 @@ static const struct {
 	int words;
 	const char *(*scan)(struct journal *j, char **words);
 } verbs[] = {
-    {"journal", 4, scan_head},
+    {"journal", 3, scan_head},
     {"absent", 2, scan_absent},
     {"target", 4, scan_target},
     {"end", 2, scan_end},
@@ -182,7 +179,7 @@ scan_journal(struct journal *j)
 		if (why != NULL)
 			return why;
 	}
-	if (j->last == 0 || !j->ended)
+	if (j->commit == 0 || !j->ended)
 		return "journal is cut short";
 	return NULL;
 }
@@ -202,21 +199,21 @@ undo(int root, const struct journal *j)
 }
 
 static int
-recover(int root, struct journal *j, uint64_t filed, const char **why)
+recover(int root, struct journal *j, uint64_t commit, const char **why)
 {
 	*why = scan_journal(j);
 	if (*why != NULL) {
 		errno = EBADMSG;
 		return -1;
 	}
-	if (j->last <= filed)
+	if (j->commit <= commit)
 		return 0;
 	*why = "cannot undo";
 	return undo(root, j) == -1 ? -1 : 1;
 }
 
 int
-journal_recover(int root, int state, uint64_t filed, const char **why)
+journal_recover(int root, int state, uint64_t commit, const char **why)
 {
 	struct journal j = {.text = NULL};
 	size_t len;
@@ -225,7 +222,7 @@ journal_recover(int root, int state, uint64_t filed, const char **why)
 	*why = "cannot read";
 	if (atomicfile_read(state, JOURNAL, JOURNAL_MAX, &j.text, &len) == -1)
 		return errno == ENOENT ? 0 : -1;
-	rc = recover(root, &j, filed, why);
+	rc = recover(root, &j, commit, why);
 	saved = errno;
 	free(j.entries);
 	free(j.text);

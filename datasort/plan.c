@@ -9,54 +9,166 @@
 #include <unistd.h>
 
 #include "common/atomicfile.h"
-#include "common/crcline.h"
 #include "common/ledger.h"
 #include "common/log.h"
-#include "common/scan.h"
+#include "common/schedule.h"
 #include "common/segment_dir.h"
+#include "common/segment_mark.h"
 #include "common/segment_read.h"
+#include "common/warts/trace_quick.h"
 #include "common/xmalloc.h"
 
-#define REFUSED_MAX 4096 /* bytes of N.refused */
+/* A cycle of the segment, and where its last record went: the next one most
+ * often goes there too. */
+struct seg_cycle {
+	struct warts_cycle c; /* strings are copies */
+	size_t row; /* in the table, SIZE_MAX: not looked for */
+	struct archive_target *target;
+	uint32_t from, to; /* start times that go to `target' */
+};
 
 /* A segment on its way into the plan. */
 struct segment {
-	struct sorter *s;
-	struct archive_plan *p;
+	struct plan *p;
 	uint64_t number;
 	struct warts_list *lists; /* by id - 1; strings are copies */
 	size_t nlists;
-	struct warts_cycle *cycles;
+	struct seg_cycle *cycles; /* by id - 1 */
 	size_t ncycles;
-	struct wbuf raw; /* scratch */
-	uint64_t quarantined;
-	const char *why; /* of the first that went to quarantine */
+	int quarantine; /* something went there: so do definitions */
+	uint64_t quarantined; /* numbered records */
+	const char *why; /* of the first */
 	int failed; /* errno of what the disk refused */
+	struct warts_quick quick;
 };
+
+static const char foreign[] = "list is not in the monitor's schedule";
+
+static int
+is_foreign(const struct plan *p, uint32_t list)
+{
+	return p->s->schedule != NULL &&
+	    schedule_find(p->s->schedule, list) == NULL;
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+struct table_row *
+plan_row(struct plan *p, uint32_t list, uint32_t cycle)
+{
+	struct table_row *row = table_find(&p->table, list, cycle), past;
+	int rc;
+
+	if (row != NULL)
+		return row;
+	rc = table_past(p->s->state, list, cycle, &past);
+	if (rc == -1)
+		return NULL;
+	past.list = list;
+	past.cycle = cycle;
+	row = table_add(&p->table, &past);
+	free(past.open);
+	return row;
+}
+
+/* The row of the cycle, which segment G speaks of.  NULL when the disk failed.
+ */
+static struct table_row *
+row_of(struct segment *g, uint32_t list, uint32_t cycle)
+{
+	struct table_row *row = plan_row(g->p, list, cycle);
+
+	if (row == NULL) {
+		g->failed = errno;
+		return NULL;
+	}
+	if (row->first_segment == 0)
+		row->first_segment = g->number;
+	row->last_segment = g->number;
+	return row;
+}
+
+static struct table_row *
+cycle_row(struct segment *g, struct seg_cycle *c)
+{
+	struct table_row *row;
+
+	if (c->row != SIZE_MAX)
+		return &g->p->table.rows[c->row];
+	row = row_of(g, g->lists[c->c.list - 1].user_id, c->c.user_id);
+	if (row != NULL)
+		c->row = (size_t)(row - g->p->table.rows);
+	return row;
+}
+
+/* --- quarantine ----------------------------------------------------------- */
+
+static struct archive_target *
+quarantine_target(struct segment *g)
+{
+	const struct sorter *s = g->p->s;
+	char path[ARCHIVE_PATH_MAX];
+	struct archive_target *t;
+
+	snprintf(path, sizeof(path), "quarantine/%s/%s.%" PRIu64 ".warts",
+	    s->monitor, s->epoch, g->number);
+	t = archive_plain(&g->p->files, path);
+	if (t == NULL)
+		g->failed = errno;
+	return t;
+}
+
+static void
+copy_record(struct wbuf *b, const struct warts_record *r)
+{
+	size_t token = wbuf_record_begin(b, r->type);
+
+	wbuf_bytes(b, r->body, r->len);
+	wbuf_record_end(b, token);
+}
+
+/* What the segment defined so far, so that a reader knows the ids. */
+static void
+define_all(struct segment *g, struct wbuf *b)
+{
+	if (g->quarantine)
+		return;
+	g->quarantine = 1;
+	for (size_t i = 0; i < g->nlists; i++)
+		warts_list_encode(b, &g->lists[i]);
+	for (size_t i = 0; i < g->ncycles; i++)
+		warts_cycle_encode(b, WARTS_CYCLE_DEF, &g->cycles[i].c);
+}
 
 /* The bytes of a record that has no place in the archive. */
 static void
 quarantine(struct segment *g, const struct warts_record *r, const char *why)
 {
-	char path[ARCHIVE_PATH_MAX];
-	struct archive_target *t;
-	size_t token, before;
+	struct archive_target *t = quarantine_target(g);
+	size_t before;
 
-	snprintf(path, sizeof(path), "quarantine/%s/%s.%" PRIu64 ".warts",
-	    g->s->monitor, g->s->epoch, g->number);
-	t = archive_plain(g->p, path);
-	if (t == NULL) {
-		g->failed = errno;
+	if (t == NULL)
 		return;
-	}
 	before = t->add.len;
-	token = wbuf_record_begin(&t->add, r->type);
-	wbuf_bytes(&t->add, r->body, r->len);
-	wbuf_record_end(&t->add, token);
-	g->p->bytes += t->add.len - before;
-	if (g->quarantined++ == 0)
+	define_all(g, &t->add);
+	copy_record(&t->add, r);
+	g->p->files.bytes += t->add.len - before;
+	if (g->why == NULL)
 		g->why = why;
+	g->quarantined += segment_read_numbered(r->type) != 0;
 }
+
+/* A definition behind the first record in quarantine. */
+static void
+define_there(struct segment *g, const struct warts_record *r)
+{
+	struct archive_target *t;
+
+	if (g->quarantine && (t = quarantine_target(g)) != NULL)
+		copy_record(&t->add, r);
+}
+
+/* --- records -------------------------------------------------------------- */
 
 static char *
 copy(const char *s)
@@ -77,6 +189,7 @@ on_list(struct segment *g, const struct warts_record *r)
 	l.name = copy(l.name);
 	l.descr = copy(l.descr);
 	l.monitor = copy(l.monitor);
+	define_there(g, r);
 	g->lists = xreallocarray(g->lists, g->nlists + 1, sizeof(l));
 	g->lists[g->nlists++] = l;
 	return NULL;
@@ -85,93 +198,133 @@ on_list(struct segment *g, const struct warts_record *r)
 static const char *
 on_cycle(struct segment *g, const struct warts_record *r)
 {
-	struct warts_cycle c;
+	struct seg_cycle c = {.row = SIZE_MAX};
 	const char *why;
 
-	if (warts_cycle_decode(r->body, r->len, &c, &why) == -1)
+	if (warts_cycle_decode(r->body, r->len, &c.c, &why) == -1)
 		return why;
-	if (c.id != g->ncycles + 1)
+	if (c.c.id != g->ncycles + 1)
 		return "cycle id is not the next one";
-	if (c.list == 0 || c.list > g->nlists)
+	if (c.c.list == 0 || c.c.list > g->nlists)
 		return "cycle of a list that is not in the segment";
-	c.hostname = copy(c.hostname);
+	c.c.hostname = copy(c.c.hostname);
+	define_there(g, r);
 	g->cycles = xreallocarray(g->cycles, g->ncycles + 1, sizeof(c));
 	g->cycles[g->ncycles++] = c;
 	return NULL;
 }
 
-/* Cycle ID of the segment; NULL if it has no such. */
+/* Cycle ID of the segment; a reason if it has no such, or must not have. */
 static const char *
-find_cycle(struct segment *g, uint32_t id, struct archive_cycle *out)
+find_cycle(struct segment *g, uint32_t id, struct seg_cycle **c,
+    struct archive_cycle *out)
 {
 	if (id == 0 || id > g->ncycles)
 		return "cycle is not in the segment";
-	out->cycle = &g->cycles[id - 1];
+	*c = &g->cycles[id - 1];
+	out->cycle = &(*c)->c;
 	out->list = &g->lists[out->cycle->list - 1];
-	return NULL;
+	return is_foreign(g->p, out->list->user_id) ? foreign : NULL;
 }
 
 static const char *
 on_stop(struct segment *g, const struct warts_record *r)
 {
 	struct warts_cycle_stop stop;
-	struct archive_cycle c;
+	struct archive_cycle both;
+	struct table_row *row;
+	struct seg_cycle *c;
 	const char *why;
 
 	if (warts_cycle_stop_decode(r->body, r->len, &stop, &why) == -1)
 		return why;
-	why = find_cycle(g, stop.id, &c);
+	why = find_cycle(g, stop.id, &c, &both);
 	if (why != NULL)
 		return why;
-	if (archive_end(g->p, &c, stop.stop) == -1)
+	row = cycle_row(g, c);
+	if (row == NULL)
+		return NULL;
+	row->ended_now |= row->stop == 0;
+	/* 0 stands for a cycle that goes on. */
+	row->stop = stop.stop != 0 ? stop.stop : 1;
+	if (archive_end(&g->p->files, &both, row->stop) == -1)
 		g->failed = errno;
 	return NULL;
 }
 
-/* Can a reader decode it?  Types we cannot decode are taken as they are. */
+/* What a sorter must know of a measurement, and whether a reader can decode it.
+ * Types that we cannot decode are taken as they are. */
 static const char *
-check_body(const struct warts_record *r)
+find_place(struct segment *g, const struct warts_record *r,
+    struct warts_quick_trace *out)
 {
 	struct warts_trace t;
+	struct warts_tv start;
 	const char *why;
 
-	if (r->type != WARTS_TRACE)
+	if (r->type != WARTS_TRACE) {
+		if (warts_ids(r, &out->list, &out->cycle, &why) == -1 ||
+		    warts_start_time(r, &start, &why) == -1)
+			return why;
+		out->start_s = start.sec;
+		return NULL;
+	}
+	if (warts_trace_quick(&g->quick, r->body, r->len, out))
 		return NULL;
 	if (warts_trace_decode(r->body, r->len, &t, &why) == -1)
 		return why;
+	out->list = t.list;
+	out->cycle = t.cycle;
+	out->start_s = t.start.sec;
 	warts_trace_clear(&t);
 	return NULL;
+}
+
+/* The target of cycle C for a record of START, NULL when the disk failed. */
+static struct archive_target *
+find_target(struct segment *g, struct seg_cycle *c,
+    const struct archive_cycle *both, uint32_t start)
+{
+	if (c->target != NULL && start >= c->from && start < c->to)
+		return c->target;
+	c->target = archive_target(&g->p->files, both, start);
+	if (c->target == NULL) {
+		g->failed = errno;
+		return NULL;
+	}
+	c->to = archive_window_end(c->c.user_id, c->target->window);
+	c->from = c->target->window == 0 ? 0 : c->to - ARCHIVE_WINDOW_S;
+	return c->target;
 }
 
 static const char *
 on_measurement(struct segment *g, const struct warts_record *r)
 {
 	struct archive_target *t;
-	struct archive_cycle c;
-	struct warts_tv start;
-	uint32_t list, cycle;
-	const char *why;
+	struct archive_cycle both;
+	struct table_row *row;
+	struct seg_cycle *c;
+	struct warts_quick_trace at;
+	const char *why = find_place(g, r, &at);
 	size_t before;
 
-	if (warts_ids(r, &list, &cycle, &why) == -1 ||
-	    warts_start_time(r, &start, &why) == -1)
-		return why;
-	why = find_cycle(g, cycle, &c);
-	if (why == NULL && c.list->id != list)
-		why = "list and cycle do not belong together";
 	if (why == NULL)
-		why = check_body(r);
+		why = find_cycle(g, at.cycle, &c, &both);
+	if (why == NULL && both.list->id != at.list)
+		why = "list and cycle do not belong together";
 	if (why != NULL)
 		return why;
-	t = archive_target(g->p, &c, start.sec);
-	if (t == NULL) {
-		g->failed = errno;
+	row = cycle_row(g, c);
+	t = row == NULL ? NULL : find_target(g, c, &both, at.start_s);
+	if (t == NULL)
 		return NULL;
-	}
 	before = t->add.len;
-	if (warts_renumber(&t->add, r, 1, 1, &why) == -1)
+	if (warts_renumber(&t->add, r, 1, 1, &why) == -1) {
+		row->quarantined++;
 		return why;
-	g->p->bytes += t->add.len - before;
+	}
+	row->archived++;
+	g->p->files.bytes += t->add.len - before;
 	return NULL;
 }
 
@@ -196,12 +349,37 @@ on_record(void *arg, uint16_t type, const uint8_t *body, uint32_t len,
 	size_t i = 0;
 
 	(void)number;
+	if (g->failed != 0)
+		return;
 	while (kinds[i].type != 0 && kinds[i].type != type)
 		i++;
 	why = kinds[i].take(g, &r);
 	if (why != NULL)
 		quarantine(g, &r, why);
 }
+
+/* What the Prober says of its cycles. */
+static void
+on_mark(void *arg, const uint8_t *body, uint32_t len)
+{
+	struct segment *g = arg;
+	struct segment_account a;
+	struct segment_mark m;
+	struct table_row *row;
+	const char *why;
+
+	if (g->failed != 0 || segment_mark_decode(body, len, &m, &why) == -1)
+		return;
+	for (uint16_t i = 0; segment_mark_account(body, len, i, &a) == 0; i++) {
+		if (is_foreign(g->p, a.list))
+			continue;
+		row = row_of(g, a.list, a.cycle);
+		if (row != NULL)
+			table_say(row, &a, m.wall_ns);
+	}
+}
+
+/* --- a segment ------------------------------------------------------------ */
 
 static void
 segment_clear(struct segment *g)
@@ -212,25 +390,9 @@ segment_clear(struct segment *g)
 		free((char *)g->lists[i].monitor);
 	}
 	for (size_t i = 0; i < g->ncycles; i++)
-		free((char *)g->cycles[i].hostname);
+		free((char *)g->cycles[i].c.hostname);
 	free(g->lists);
 	free(g->cycles);
-}
-
-static int
-write_ledger(
-    struct sorter *s, struct archive_plan *p, const struct ledger_entry *e)
-{
-	char path[ARCHIVE_PATH_MAX], *line = ledger_format(e);
-	struct archive_target *t;
-
-	snprintf(
-	    path, sizeof(path), "state/%s/%s/ledger", s->monitor, s->epoch);
-	t = archive_plain(p, path);
-	if (t != NULL)
-		wbuf_bytes(&t->add, line, strlen(line));
-	free(line);
-	return t == NULL ? -1 : 0;
 }
 
 /* Became unreadable after it was committed: the client asks the monitor for
@@ -252,100 +414,89 @@ set_aside(struct sorter *s, uint64_t number, const struct segment_info *info,
 		sorter_warn(s, number, ".warts", strerror(errno));
 }
 
-/* Is it whole, of this epoch and number?  1, 0 if not (it is set aside), -1
- * with errno if it cannot be read. */
 static int
-is_good(struct sorter *s, int fd, uint64_t number, struct segment_info *info)
+write_ledger(const struct segment *g, const struct segment_info *info)
 {
-	char epoch[2 * SEGMENT_EPOCH_LEN + 1];
-	const char *why = NULL;
-
-	if (segment_read(fd, NULL, info, &why) == -1 && errno != 0)
-		return -1;
-	if (info->sealed &&
-	    (info->number != number ||
-		strcmp(segment_dir_epoch(epoch, info->epoch), s->epoch) != 0))
-		why = "is a segment of another number or epoch";
-	if (why == NULL)
-		return 1;
-	set_aside(s, number, info, why);
-	return 0;
-}
-
-static int
-plan_records(struct segment *g, int fd, const struct segment_info *info)
-{
-	struct segment_read_opts opts = {.record = on_record, .arg = g};
+	const struct sorter *s = g->p->s;
 	struct ledger_entry e = {
 	    .number = g->number,
 	    .outcome = info->marks == 2 ? LEDGER_VOID : LEDGER_FILED,
 	    .first = info->first,
 	    .last = info->last,
 	    .bytes = info->bytes,
+	    .quarantined = g->quarantined,
 	    .resumed = info->resumed,
 	    .resume_last = info->resume_last,
 	};
-	struct segment_info again;
-	const char *why;
+	char path[ARCHIVE_PATH_MAX];
 
 	memcpy(e.sha, info->sha, sizeof(e.sha));
-	/* What was proven a moment ago must be what is read now. */
-	if (segment_read(fd, &opts, &again, &why) == -1 ||
-	    memcmp(again.sha, info->sha, sizeof(again.sha)) != 0) {
-		errno = EIO;
+	snprintf(
+	    path, sizeof(path), "state/%s/%s/ledger", s->monitor, s->epoch);
+	return archive_line(&g->p->files, path, ledger_format(&e));
+}
+
+/*
+ * One pass: records go into the plan while they are read, and what is in the
+ * plan is what was hashed.  Only at the end is it known whether the segment is
+ * whole, of this epoch and number; if not, the caller takes all of it out of
+ * the plan again.  1, 0 (set aside), -1 with errno.
+ */
+static int
+read_segment(struct segment *g, int fd)
+{
+	struct segment_read_opts opts = {
+	    .record = on_record, .mark = on_mark, .arg = g};
+	char epoch[2 * SEGMENT_EPOCH_LEN + 1];
+	struct sorter *s = g->p->s;
+	struct segment_info info;
+	const char *why = NULL;
+
+	if (segment_read(fd, &opts, &info, &why) == -1 && errno != 0)
 		return -1;
+	if (info.sealed &&
+	    (info.number != g->number ||
+		strcmp(segment_dir_epoch(epoch, info.epoch), s->epoch) != 0))
+		why = "is a segment of another number or epoch";
+	if (why != NULL) {
+		set_aside(s, g->number, &info, why);
+		return 0;
 	}
 	if (g->failed != 0) {
 		errno = g->failed;
 		return -1;
 	}
-	if (g->quarantined > 0)
+	if (g->why != NULL)
 		log_warn("incoming/%s/%s/%" PRIu64 ".warts: %" PRIu64
 			 " records to quarantine, the first: %s",
-		    g->s->monitor, g->s->epoch, g->number, g->quarantined,
-		    g->why);
-	e.quarantined = g->quarantined;
-	return write_ledger(g->s, g->p, &e);
-}
-
-/* N.refused: "refused SHA-256 #check". */
-static int
-plan_refused(struct sorter *s, struct archive_plan *p, uint64_t number)
-{
-	struct ledger_entry e = {.number = number, .outcome = LEDGER_REFUSED};
-	char name[SEGMENT_DIR_NAME], *text, *words[2];
-	size_t len;
-	int rc = 0;
-
-	segment_dir_name(name, number, ".refused");
-	if (atomicfile_read(s->incoming, name, REFUSED_MAX, &text, &len) == -1)
-		return errno == ENOENT ? 0 : -1;
-	text[strcspn(text, "\n")] = '\0';
-	if (crcline_check(text) == NULL && scan_words(text, words, 2) == 2 &&
-	    segment_dir_unhex(words[1], e.sha, sizeof(e.sha)) == 0)
-		rc = write_ledger(s, p, &e) == -1 ? -1 : 1;
-	else
-		sorter_warn(s, number, ".refused", "is damaged");
-	free(text);
-	return rc;
+		    s->monitor, s->epoch, g->number, g->quarantined, g->why);
+	return write_ledger(g, &info) == -1 ? -1 : 1;
 }
 
 int
-plan_segment(struct sorter *s, struct archive_plan *p, uint64_t number)
+plan_segment(struct plan *p, uint64_t number)
 {
-	struct segment g = {.s = s, .p = p, .number = number};
+	struct segment g = {.p = p, .number = number};
 	char name[SEGMENT_DIR_NAME];
-	struct segment_info info;
+	struct table before;
 	int fd, rc, saved;
 
 	segment_dir_name(name, number, ".warts");
-	fd = openat(s->incoming, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(p->s->incoming, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)
-		return errno == ENOENT ? plan_refused(s, p, number) : -1;
-	rc = is_good(s, fd, number, &info);
-	if (rc == 1 && plan_records(&g, fd, &info) == -1)
-		rc = -1;
+		return errno == ENOENT ? 0 : -1;
+	archive_mark(&p->files);
+	table_copy(&before, &p->table);
+	rc = read_segment(&g, fd);
 	saved = errno;
+	if (rc == 1) {
+		table_clear(&before);
+		p->table.filed = number;
+	} else {
+		archive_rewind(&p->files);
+		table_clear(&p->table);
+		p->table = before;
+	}
 	segment_clear(&g);
 	close(fd);
 	errno = saved;

@@ -2,12 +2,14 @@
  * wartsview: print any warts file (wartsview(1)).
  *
  *	file or stdin ─► reader ─► show │ summary ─► buffer ─► stdout
+ *	the archive's state ─► account ──────────────┘
  *
  * Damage is a line on standard error and an exit status, never an end: what
  * can still be read is printed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +18,12 @@
 
 #include "common/log.h"
 #include "common/prog.h"
+#include "common/scan.h"
 #include "common/show/show.h"
 #include "common/show/summary.h"
 #include "common/warts/reader.h"
 #include "common/xmalloc.h"
+#include "datasort/datasort.h"
 
 #define EXIT_DAMAGED 1
 #define FLUSH_BYTES 65536
@@ -32,6 +36,8 @@ struct view {
 	int damaged; /* something in some file was */
 	const char *file;
 	struct show_types skipped; /* of this file */
+	int account; /* of a cycle is asked for, no file */
+	const char *dir; /* of the central host */
 };
 
 /* Write out what is there.  A reader that went away is no error of ours. */
@@ -203,19 +209,62 @@ set_generation(void *ctx, const char *arg)
 	return NULL;
 }
 
+static const char *
+set_account(void *ctx, const char *arg)
+{
+	(void)arg;
+	((struct view *)ctx)->account = 1;
+	return NULL;
+}
+
+static const char *
+set_dir(void *ctx, const char *arg)
+{
+	((struct view *)ctx)->dir = arg;
+	return NULL;
+}
+
 static const struct prog_opt table[] = {
     {'t', NULL, "FORMAT", "text, json, or summary (text)", set_format},
     {'g', NULL, "YEAR", "as the scamper of 2021 or of 2026 (2026)",
 	set_generation},
+    {0, "account", NULL, "what became of the addresses of LIST CYCLE",
+	set_account},
+    {'d', NULL, "DIR", "the central host's directory, for --account (.)",
+	set_dir},
     {0, NULL, NULL, NULL, NULL},
 };
 
 static const struct prog_usage usage = {
     .name = "wartsview",
-    .synopsis = "[-t text|json|summary] [-g 2021|2026] [FILE ...]",
+    .synopsis = "[-t text|json|summary] [-g 2021|2026] [FILE ...]"
+		" | --account LIST CYCLE [-d DIR]",
     .purpose = "Print warts files.",
     .exit_code = EXIT_PERMANENT,
 };
+
+/* What became of the addresses of the cycle that WORDS name. */
+static int
+view_account(struct view *v, char **words, int nwords)
+{
+	int root = open(v->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	uint32_t list, cycle;
+	const char *why;
+
+	if (nwords != 2 || scan_u32(words[0], 0, UINT32_MAX, &list) == -1 ||
+	    scan_u32(words[1], 0, UINT32_MAX, &cycle) == -1)
+		log_fatal(EXIT_PERMANENT,
+		    "--account needs the numbers of a list and a cycle");
+	if (root == -1)
+		log_fatal(EXIT_DAMAGED, "%s: %s", v->dir, strerror(errno));
+	rc = account_print(root, list, cycle, &v->out, &why);
+	close(root);
+	if (rc == -1)
+		log_fatal(EXIT_DAMAGED, "%s: list %s cycle %s: %s", v->dir,
+		    words[0], words[1], why);
+	flush(v);
+	return rc == 0 ? EXIT_DONE : EXIT_DAMAGED;
+}
 
 int
 main(int argc, char **argv)
@@ -227,7 +276,10 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	wbuf_init(&v->out);
 	v->show.generation = SHOW_2026;
+	v->dir = ".";
 	first = prog_options(&usage, table, argc, argv, v);
+	if (v->account)
+		return view_account(v, argv + first, argc - first);
 	if (first == argc)
 		view_file(v, "-");
 	for (int i = first; i < argc; i++)

@@ -8,12 +8,6 @@
 #include "common/xmalloc.h"
 #include "prober/prober.h"
 
-const char *const listcycle_refusal[REFUSED_N] = {
-    [REFUSED_DNP] = "do-not-probe",
-    [REFUSED_NOROUTE] = "no-route",
-    [REFUSED_EXIT] = "exit",
-};
-
 struct listcycle *
 listcycle_find(const struct listcycle_table *t, uint32_t list, uint32_t cycle)
 {
@@ -167,7 +161,8 @@ listcycle_books(const struct listcycle *lc, char *buf, size_t size)
 	for (int i = 0; i < REFUSED_N && n > 0 && (size_t)n < size; i++) {
 		if (lc->refused[i] != 0)
 			n += snprintf(buf + n, size - (size_t)n, " (%s=%ju)",
-			    listcycle_refusal[i], (uintmax_t)lc->refused[i]);
+			    refusal_name((unsigned int)i),
+			    (uintmax_t)lc->refused[i]);
 	}
 	if (n > 0 && (size_t)n < size)
 		snprintf(buf + n, size - (size_t)n,

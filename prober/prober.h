@@ -21,6 +21,7 @@
 
 #include "common/addr.h"
 #include "common/clock.h"
+#include "common/refusal.h"
 #include "prober/net/net.h"
 #include "prober/pacer.h"
 #include "prober/stats.h"
@@ -44,14 +45,6 @@ struct command {
 };
 
 /* --- listcycle.c: the List-Cycle Table ------------------------------------- */
-
-enum refusal {
-	REFUSED_DNP, /* do-not-probe list */
-	REFUSED_NOROUTE, /* no route, or no source address, to it */
-	REFUSED_EXIT, /* still queued when `exit' came */
-	REFUSED_N,
-};
-extern const char *const listcycle_refusal[REFUSED_N]; /* their names */
 
 /*
  * One list in one cycle.  At all times

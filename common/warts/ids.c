@@ -213,6 +213,38 @@ ids_wanted(uint16_t type, uint64_t has, uint32_t list, uint32_t cycle)
 	return has;
 }
 
+static void
+put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+/* The record as it is, then the ids in place: nothing moves. */
+static void
+copy_with_ids(struct wbuf *b, const struct warts_record *rec,
+    const struct place *p, uint32_t list, uint32_t cycle)
+{
+	size_t token, at;
+
+	wbuf_room(b, WARTS_HEADER_LEN + (size_t)rec->len);
+	token = wbuf_record_begin(b, rec->type);
+	at = b->len;
+	wbuf_bytes(b, rec->body, rec->len);
+	wbuf_record_end(b, token);
+	if (p->has == 0)
+		return;
+	at += (size_t)(p->fields - rec->body);
+	if (p->has & LIST) {
+		put32(b->p + at, list);
+		at += 4;
+	}
+	if (p->has & CYCLE)
+		put32(b->p + at, cycle);
+}
+
 int
 warts_renumber(struct wbuf *b, const struct warts_record *rec, uint32_t list,
     uint32_t cycle, const char **why)
@@ -229,6 +261,10 @@ warts_renumber(struct wbuf *b, const struct warts_record *rec, uint32_t list,
 	if (p.fields == NULL)
 		rest = p.flags_end;
 	has = ids_wanted(rec->type, p.has, list, cycle);
+	if (has == p.has) {
+		copy_with_ids(b, rec, &p, list, cycle);
+		return 0;
+	}
 	fields_len = p.fields_len + ids_bytes(has) - ids_bytes(p.has);
 	if (fields_len > UINT16_MAX) {
 		*why = "no room for list and cycle in the block";

@@ -2,7 +2,8 @@
  * mkspool: a writer of traces in place of the Prober, for tests of the way
  * from spool to archive.
  *
- *	mkspool -d SPOOL -n TRACES [-r N] [-s N] [-l LISTS] [-w] [-e]
+ *	mkspool -d SPOOL -n TRACES [-r N] [-s N] [-l LISTS] [-x N] [-h N]
+ *	        [-c CYCLE] [-m MONITOR] [-p US] [-w] [-e]
  *
  * Trace I (from 1) has user id I, which is also its record number: a spool in
  * which I were missing or twice would show it.  After a kill the next run goes
@@ -16,7 +17,13 @@
  *		SIGUSR1 while writing)
  *	-e	end the cycles at the end
  *	-p US	pause after each trace
- *	-h N	hops of a trace (1)
+ *	-h N	each trace has N hops
+ *	-x N	in each list N more addresses were asked for and refused
+ *	-c N	the cycle, a Unix time
+ *	-m MON	the monitor
+ *
+ * It keeps an account of each cycle as the Prober does: all is accepted at
+ * once, and waits in the queue.
  */
 #include <errno.h>
 #include <signal.h>
@@ -38,10 +45,10 @@
 #define TICK_EVERY 64 /* traces */
 
 static struct {
-	const char *dir;
-	uint32_t n, rotate, step, lists, pause_us, hops;
+	const char *dir, *monitor;
+	uint32_t n, rotate, step, lists, pause_us, hops, refused, cycle;
 	int wait, end;
-} opts = {.lists = 1, .hops = 1};
+} opts = {.monitor = "mon", .lists = 1, .hops = 1, .cycle = CYCLE};
 
 static volatile sig_atomic_t rotate_now, stop_now;
 
@@ -72,47 +79,77 @@ number(const char *s)
 	return v;
 }
 
+static const struct {
+	char letter;
+	uint32_t *value;
+} numbers[] = {
+    {'n', &opts.n},
+    {'r', &opts.rotate},
+    {'s', &opts.step},
+    {'l', &opts.lists},
+    {'p', &opts.pause_us},
+    {'h', &opts.hops},
+    {'x', &opts.refused},
+    {'c', &opts.cycle},
+};
+
+static void
+set_number(char letter)
+{
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (numbers[i].letter == letter) {
+			*numbers[i].value = number(optarg);
+			return;
+		}
+	}
+	exit(EXIT_PERMANENT);
+}
+
 static void
 options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:n:r:s:l:p:h:we")) != -1) {
-		switch (c) {
-		case 'd':
+	while ((c = getopt(argc, argv, "d:m:n:r:s:l:p:h:x:c:we")) != -1) {
+		if (c == 'd')
 			opts.dir = optarg;
-			break;
-		case 'n':
-			opts.n = number(optarg);
-			break;
-		case 'r':
-			opts.rotate = number(optarg);
-			break;
-		case 's':
-			opts.step = number(optarg);
-			break;
-		case 'l':
-			opts.lists = number(optarg);
-			break;
-		case 'p':
-			opts.pause_us = number(optarg);
-			break;
-		case 'h':
-			opts.hops = number(optarg);
-			break;
-		case 'w':
+		else if (c == 'm')
+			opts.monitor = optarg;
+		else if (c == 'w')
 			opts.wait = 1;
-			break;
-		case 'e':
+		else if (c == 'e')
 			opts.end = 1;
-			break;
-		default:
-			exit(EXIT_PERMANENT);
-		}
+		else
+			set_number((char)c);
 	}
 	if (opts.dir == NULL || opts.lists < 1 || opts.lists > LISTS_MAX ||
-	    opts.hops < 1 || opts.hops > HOPS_MAX)
+	    opts.hops > HOPS_MAX)
 		log_fatal(EXIT_PERMANENT, "bad options");
+}
+
+/* How many of the traces 1..I are in list L (from 0). */
+static uint32_t
+in_list(uint32_t l, uint32_t i)
+{
+	return i < l ? 0 : (i - l) / opts.lists + (l > 0);
+}
+
+/* The books, with I traces recorded. */
+static void
+say(struct segment_writer *w, uint32_t i)
+{
+	for (uint32_t l = 0; l < opts.lists; l++) {
+		struct segment_account a = {
+		    .list = l + 1,
+		    .cycle = opts.cycle,
+		    .accepted = in_list(l, opts.n) + opts.refused,
+		    .recorded = in_list(l, i),
+		    .refused = {opts.refused},
+		};
+
+		a.queued = a.accepted - a.recorded - opts.refused;
+		segment_account(w, &a);
+	}
 }
 
 static void
@@ -138,23 +175,6 @@ first_number(void)
 	return (uint32_t)n;
 }
 
-/* Each router answers from an address of its own near the target's. */
-static void
-make_hops(struct warts_hop *hops, uint32_t i)
-{
-	for (uint32_t h = 0; h < opts.hops; h++) {
-		const uint8_t bytes[4] = {192, 0, (uint8_t)(2 + h), (uint8_t)i};
-
-		hops[h] =
-		    (struct warts_hop){.addr = addr_make(ADDR_IPV4, bytes),
-			.probe_ttl = (uint8_t)(h + 1),
-			.rtt_us = i % 100000,
-			.icmp_type = 11,
-			.probe_size = 44,
-			.reply_size = 56};
-	}
-}
-
 static int
 put(struct segment_writer *w, int cycle, uint32_t i)
 {
@@ -163,7 +183,7 @@ put(struct segment_writer *w, int cycle, uint32_t i)
 	struct warts_trace t = {
 	    .src = addr_make(ADDR_IPV4, bytes),
 	    .dst = addr_make(ADDR_IPV4, bytes),
-	    .start = {CYCLE + i * opts.step, 0},
+	    .start = {opts.cycle + i * opts.step, 0},
 	    .user_id = i,
 	    .attempts = 1,
 	    .method = WARTS_TRACE_ICMP_PARIS,
@@ -174,7 +194,17 @@ put(struct segment_writer *w, int cycle, uint32_t i)
 	    .hops = hops,
 	};
 
-	make_hops(hops, i);
+	for (uint32_t h = 0; h < opts.hops; h++) {
+		const uint8_t hop[4] = {
+		    10, (uint8_t)h, 2, (uint8_t)(i >> h % 8)};
+
+		hops[h] = (struct warts_hop){.addr = addr_make(ADDR_IPV4, hop),
+		    .probe_ttl = (uint8_t)(h + 1),
+		    .rtt_us = i % 100000,
+		    .icmp_type = 11,
+		    .probe_size = 44,
+		    .reply_size = 56};
+	}
 	return segment_trace(w, cycle, &t);
 }
 
@@ -199,6 +229,9 @@ write_all(struct segment_writer *w, const int *cycles)
 	for (uint32_t i = first_number(); i <= opts.n && !stop_now; i++) {
 		if (put_some_time(w, cycles[i % opts.lists], i) == -1)
 			return;
+		if (rotate_now || i % TICK_EVERY == 0 ||
+		    (opts.rotate != 0 && i % opts.rotate == 0))
+			say(w, i);
 		if (rotate_now || (opts.rotate != 0 && i % opts.rotate == 0))
 			rotate(w);
 		else if (i % TICK_EVERY == 0)
@@ -212,7 +245,7 @@ int
 main(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
-	struct segment_config cfg = {.monitor = "mon"};
+	struct segment_config cfg = {.dir = NULL};
 	struct segment_writer *w;
 	int cycles[LISTS_MAX];
 	const char *why = "";
@@ -222,20 +255,23 @@ main(int argc, char **argv)
 	sigaction(SIGUSR1, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	cfg.dir = opts.dir;
+	cfg.monitor = opts.monitor;
 	w = segment_open(&cfg, clock_mono_ns(), &why);
 	if (w == NULL)
 		log_fatal(EXIT_TEMPORARY, "%s: %s", why, strerror(errno));
 	for (uint32_t l = 0; l < opts.lists; l++) {
 		struct segment_cycle c = {.list_id = l + 1,
 		    .name = "test",
-		    .cycle_id = CYCLE,
-		    .start = CYCLE,
+		    .cycle_id = opts.cycle,
+		    .start = opts.cycle,
 		    .hostname = "host",
 		    .resumed = first_number() != 1};
 
 		cycles[l] = segment_cycle_begin(w, &c);
 	}
 	write_all(w, cycles);
+	if (!stop_now)
+		say(w, opts.n);
 	puts("written");
 	fflush(stdout);
 	while (opts.wait && !stop_now) {
@@ -245,7 +281,8 @@ main(int argc, char **argv)
 		nap(1000);
 	}
 	for (uint32_t l = 0; opts.end && l < opts.lists; l++)
-		segment_cycle_end(w, cycles[l], CYCLE + opts.n * opts.step);
+		segment_cycle_end(
+		    w, cycles[l], opts.cycle + opts.n * opts.step);
 	if (segment_close(w, clock_mono_ns()) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot seal: %s", strerror(errno));
 	return EXIT_DONE;

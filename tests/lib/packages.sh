@@ -14,7 +14,7 @@ PACKAGES_NET=(iproute2 nftables ethtool procps util-linux iputils-ping jq
 	python3)
 # To run all tests: the other programs we are compared with, and style.
 PACKAGES_TEST=(libcmocka-dev clang clang-format libclang-rt-14-dev scamper
-	tcpdump traceroute mandoc shellcheck strace gzip openssl valgrind)
+	tcpdump traceroute mandoc shellcheck strace gzip openssl valgrind spin)
 
 # Print those of the named packages that are not installed.
 packages_missing() {

@@ -126,7 +126,7 @@ test_undo(void **state)
 			mode[i] = len[i] == SIZE_MAX ? 0 : mode_of(files[i]);
 		}
 		make_plan(&p, "a record", step == 2);
-		assert_int_equal(journal_write(root, &p, 1, 9), 0);
+		assert_int_equal(journal_write(root, &p, 9), 0);
 		assert_int_equal(archive_apply(&p), 0);
 		assert_int_equal(journal_recover(root, root, 8, &why), 1);
 		for (int i = 0; i < 2; i++) {
@@ -139,7 +139,7 @@ test_undo(void **state)
 		archive_plan_clear(&p);
 		/* Again, and this time for good. */
 		make_plan(&p, "a record", step == 2);
-		assert_int_equal(journal_write(root, &p, 1, 9), 0);
+		assert_int_equal(journal_write(root, &p, 9), 0);
 		assert_int_equal(archive_apply(&p), 0);
 		assert_int_equal(journal_recover(root, root, 9, &why), 0);
 		assert_int_equal(faccessat(root, "journal", F_OK, 0), -1);
@@ -165,7 +165,7 @@ test_damaged(void **state)
 
 	(void)state;
 	make_plan(&p, "x", 0);
-	assert_int_equal(journal_write(root, &p, 1, 1), 0);
+	assert_int_equal(journal_write(root, &p, 1), 0);
 	archive_plan_clear(&p);
 	len = slurp("journal", (uint8_t *)text, sizeof(text));
 	fd = openat(root, "journal", O_RDWR);

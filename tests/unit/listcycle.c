@@ -101,7 +101,7 @@ books(void **state)
 	assert_int_equal(listcycle_refused(&lc), 11);
 	assert_string_equal(listcycle_books(&lc, buf, sizeof(buf)), with);
 	for (int i = 0; i < REFUSED_N; i++)
-		assert_non_null(listcycle_refusal[i]);
+		assert_non_null(refusal_name((unsigned int)i));
 	/* Whatever room there is: as much of the text as fits. */
 	for (size_t size = 1; size <= strlen(with) + 2; size++) {
 		memset(buf, 'x', sizeof(buf));
