@@ -63,7 +63,8 @@ make_frame(uint8_t *p, const void *body, size_t len)
 	memcpy(p, FRAME_MAGIC, 4);
 	put_u32(p + 4, (uint32_t)len);
 	put_u32(p + 8, crc_of(p, 8));
-	memcpy(p + HEAD_LEN, body, len);
+	if (len > 0)
+		memcpy(p + HEAD_LEN, body, len);
 	put_u32(p + HEAD_LEN + len, crc_of(body, len));
 	return HEAD_LEN + len + CRC_LEN;
 }
