@@ -148,8 +148,9 @@ listen_all(struct arrivals *a, int fd, uint8_t *map)
 }
 
 /*
- * Windows of WIDTH, side by side from the first packet: those with more than
- * MOST packets, and the fullest.
+ * Windows of WIDTH, side by side: those with more than MOST packets, and the
+ * fullest.  The first packet is in the middle of one: at its edge, where a
+ * packet has a slot of its own, a microsecond would decide.
  */
 static size_t
 fuller(const struct arrivals *a, int64_t width_ns, double most, size_t *fullest)
@@ -159,7 +160,7 @@ fuller(const struct arrivals *a, int64_t width_ns, double most, size_t *fullest)
 
 	*fullest = 0;
 	for (size_t i = 0; i < a->count; i++) {
-		w = (a->at_ns[i] - a->from_ns) / width_ns;
+		w = (a->at_ns[i] - a->from_ns + width_ns / 2) / width_ns;
 		here = w == window ? here + 1 : 1;
 		window = w;
 		n += here == (size_t)most + 1;
