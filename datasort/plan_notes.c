@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
@@ -82,15 +83,20 @@ static int
 plan_conflict(struct plan *p, uint64_t number)
 {
 	struct ledger_entry e = {.number = number, .outcome = LEDGER_CONFLICT};
-	char path[ARCHIVE_PATH_MAX];
+	char path[ARCHIVE_PATH_MAX], name[SEGMENT_DIR_NAME];
 	int rc = read_note(p->s, "conflict", &e);
 
 	if (rc != 1)
 		return rc;
 	rc = ledger_each(p->s->cfg->root, ledger_path(p->s, path), is_same, &e);
-	if (rc != 0)
-		return rc == -1 ? -1 : 0;
-	return write_line(p, &e) == -1 ? -1 : 1;
+	if (rc == -1)
+		return -1;
+	if (rc == 0)
+		return write_line(p, &e) == -1 ? -1 : 1;
+	/* Known: nothing will be committed that removes the note. */
+	unlinkat(
+	    p->s->incoming, segment_dir_name(name, number, ".conflict"), 0);
+	return 0;
 }
 
 int

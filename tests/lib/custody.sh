@@ -85,6 +85,7 @@ books() {
 # Is every address of the cycle that mkspool probes accounted for, per list:
 # COUNT asked, all of them archived?
 account() {
+	local list said n
 	for ((list = 1; list <= $2; list++)); do
 		said=$("$BIN/wartsview" --account $list 1700006400 \
 		    -d "$T/centre" 2>&1) || fail "account: $said"
