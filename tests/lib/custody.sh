@@ -17,9 +17,19 @@ HELPER=$BIN/../helper
 T=$(mktemp -d)
 pids=
 
+# Is process PID a child of this test?  One that has been waited for is not: its
+# number may be somebody else's by now.
+our_child() {
+	local stat
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+	read -r _ stat _ <<<"${stat##*) }"
+	[ "$stat" = $$ ]
+}
+
 cleanup() {
 	status=$?
 	for p in $pids; do
+		our_child "$p" || continue
 		kill -9 "$p" 2>/dev/null
 		wait "$p" 2>/dev/null
 	done
@@ -68,6 +78,7 @@ s.connect(sys.argv[1])' "$T/sock" 2>/dev/null
 }
 
 stop() {
+	our_child "$1" || return 0
 	kill "${2:--TERM}" "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
 	return 0

@@ -36,6 +36,14 @@ ns_at_exit() {
 $*"
 }
 
+# Is process PID a child of this test?  One that has been waited for is not: its
+# number may be somebody else's by now.
+ns_is_child() {
+	ns_stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	ns_stat=${ns_stat##*) ? }
+	[ "${ns_stat%% *}" = $$ ]
+}
+
 # The exit status of the test is kept.
 ns_cleanup() {
 	ns_status=$?
@@ -43,10 +51,10 @@ ns_cleanup() {
 	trap '' HUP INT TERM
 	eval "$NS_EXIT"
 	for ns_i in $NS_NAMES; do
-		NS_PIDS="$NS_PIDS $(ip netns pids "$ns_i" 2>/dev/null)"
+		ip netns pids "$ns_i" 2>/dev/null | xargs -r kill
 	done
 	for ns_i in $NS_PIDS; do
-		kill "$ns_i" 2>/dev/null
+		ns_is_child "$ns_i" && kill "$ns_i" 2>/dev/null
 	done
 	wait
 	# A process that is not our child may need a moment, or the hard way.
