@@ -214,6 +214,13 @@ feed_write(struct feed *f, const char *buf, size_t len)
 }
 
 void
+feed_exit(struct feed *f)
+{
+	if (f->chan != NULL && !f->finishing)
+		chan_printf(f->chan, "exit");
+}
+
+void
 feed_finish(struct feed *f)
 {
 	if (f->finishing)

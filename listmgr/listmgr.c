@@ -27,7 +27,7 @@ struct listmgr {
 	const char *dir; /* the generators' working directory */
 	const char *user;
 	const char *pidfile;
-	int check, daemon, verbose;
+	int check, daemon, verbose, say_exit;
 
 	struct event_base *base;
 	struct event *tell_timer;
@@ -215,6 +215,8 @@ on_term(int signo, short what, void *arg)
 		return;
 	}
 	stop(m, EXIT_DONE);
+	if (m->say_exit)
+		feed_exit(m->feed);
 	feed_finish(m->feed);
 }
 
@@ -435,6 +437,14 @@ opt_daemon(void *ctx, const char *arg)
 }
 
 static const char *
+opt_exit(void *ctx, const char *arg)
+{
+	(void)arg;
+	((struct listmgr *)ctx)->say_exit = 1;
+	return NULL;
+}
+
+static const char *
 opt_verbose(void *ctx, const char *arg)
 {
 	(void)arg;
@@ -455,6 +465,7 @@ static const struct prog_opt options[] = {
     {'P', "pidfile", "FILE", "write the process id here", opt_pidfile},
     {'u', "user", "NAME", "become this user", opt_user},
     {'v', "verbose", NULL, "say more; twice: still more", opt_verbose},
+    {'x', "exit", NULL, "when stopped, tell the Prober to exit", opt_exit},
     {0},
 };
 

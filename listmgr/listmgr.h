@@ -211,6 +211,9 @@ int feed_room(const struct feed *f);
 int feed_acks_itself(const struct feed *f);
 void feed_write(struct feed *f, const char *buf, size_t len);
 
+/* Tell the Prober to finish what it measures and to refuse what is queued. */
+void feed_exit(struct feed *f);
+
 /* No more: write what is left, close, ops->over. */
 void feed_finish(struct feed *f);
 

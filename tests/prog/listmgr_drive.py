@@ -219,21 +219,27 @@ def flood():
     assert m.rest() == [] and m.code == 0
 
 
-def term():
-    """SIGTERM: `stop' to the generators, nothing to the Prober, exit 0."""
+def term_with(args, last):
+    """SIGTERM: `stop' to the generators, LAST to the Prober, exit 0."""
     gen = script("gen", commands(3, ["192.0.2.1"], end=False).join(
         ["cat <<'!'\n", "!\n"]) + "cat >heard\n")
     deaf = script("deaf", "exec sleep 1000\n")
     schedule((3, 1, gen), (4, 1, deaf))
-    m = Manager()
+    m = Manager(*args)
     m.out.readline()
     assert m.out.readline().decode() == "ip 192.0.2.1 3 %d\n" % CYCLE
     m.p.send_signal(signal.SIGTERM)
     lines = m.rest()
-    assert lines == [], lines
+    assert lines == last, lines
     assert m.code == 0, m.said()
     wait_for("stop", lambda: open("heard").read() == "ack 1\nstop\n")
     assert m.said() == "", m.said()
+
+
+def term():
+    """The Prober goes on with what it has, or with -x is told to exit."""
+    term_with([], [])
+    term_with(["-x"], ["exit"])
 
 
 def slow():
