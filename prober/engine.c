@@ -371,16 +371,18 @@ tick(struct engine *e)
 static int64_t
 next_turn(const struct engine *e)
 {
-	int64_t due_ns = e->tick_ns, at_ns;
+	int64_t due_ns = e->tick_ns, at_ns, pace_ns;
 
 	if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
 	else if (e->window.nready > 0)
-		at_ns = pacer_due(&e->pacer, e->now_ns);
+		at_ns = e->now_ns;
 	else
 		at_ns = e->full ? INT64_MAX : admit_due(&e->admit);
-	if (at_ns < INT64_MAX && at_ns < pacer_due(&e->pacer, e->now_ns))
-		at_ns = pacer_due(&e->pacer, e->now_ns);
+	if (at_ns < INT64_MAX) {
+		pace_ns = pacer_due(&e->pacer, e->now_ns);
+		at_ns = at_ns > pace_ns ? at_ns : pace_ns;
+	}
 	if (at_ns < due_ns)
 		due_ns = at_ns;
 	at_ns = timeout_due(&e->window.timeout);
