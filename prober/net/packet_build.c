@@ -59,20 +59,23 @@ packet_build_headers(int family)
 	return (family == ADDR_IPV4 ? IPV4_HLEN : IPV6_HLEN) + L4_HLEN;
 }
 
+/* Sums and words are in network order, as the bytes lie in the packet. */
 static void
 build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)
 {
-	memset(p, 0, IPV4_HLEN);
-	p[0] = 0x45;
-	p[1] = pr->tos;
-	put16(p + 2, total);
-	put16(p + 4, pr->ipid);
-	p[6] = 0x40; /* don't fragment */
-	p[8] = pr->ttl;
-	p[9] = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
-	memcpy(p + 12, pr->src->b, 4);
-	memcpy(p + 16, pr->dst->b, 4);
-	put16(p + 10, packet_csum(packet_sum(p, IPV4_HLEN, 0)));
+	uint8_t proto = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
+	uint32_t w[5];
+	uint64_t sum = 0;
+
+	w[0] = htonl(0x45000000u | (uint32_t)pr->tos << 16 | total);
+	w[1] = htonl((uint32_t)pr->ipid << 16 | 0x4000); /* don't fragment */
+	w[2] = htonl((uint32_t)pr->ttl << 24 | (uint32_t)proto << 16);
+	memcpy(&w[3], pr->src->b, 4);
+	memcpy(&w[4], pr->dst->b, 4);
+	for (int i = 0; i < 5; i++)
+		sum += w[i];
+	w[2] |= htonl(packet_csum(sum));
+	memcpy(p, w, IPV4_HLEN);
 }
 
 /*
@@ -83,79 +86,100 @@ build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)
 static uint32_t
 flow_label(const struct probe *pr)
 {
-	uint64_t h = addr_hash(pr->dst) ^ (addr_hash(pr->src) >> 1);
+	uint64_t src[2], dst[2], h;
 
-	h ^= (uint64_t)pr->sport << 16;
+	memcpy(src, pr->src->b, 16);
+	memcpy(dst, pr->dst->b, 16);
+	h = (uint64_t)pr->sport << 16;
 	if (pr->kind == PROBE_UDP)
 		h ^= pr->dport;
-	h *= 0x9e3779b97f4a7c15ULL;
+	h = (h ^ src[0] ^ dst[1]) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 32 ^ src[1] ^ dst[0]) * 0x9e3779b97f4a7c15ULL;
 	return (uint32_t)(h >> 44);
 }
 
 static void
 build_ipv6(const struct probe *pr, uint8_t *p, uint16_t payload)
 {
-	uint32_t label = flow_label(pr);
+	uint8_t next = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6;
+	uint32_t w[2];
 
-	p[0] = (uint8_t)(0x60 | pr->tos >> 4);
-	p[1] = (uint8_t)((pr->tos & 15) << 4 | (label >> 16 & 15));
-	put16(p + 2, (uint16_t)label);
-	put16(p + 4, payload);
-	p[6] = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6;
-	p[7] = pr->ttl;
+	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 | flow_label(pr));
+	w[1] = htonl((uint32_t)payload << 16 | (uint32_t)next << 8 | pr->ttl);
+	memcpy(p, w, 8);
 	memcpy(p + 8, pr->src->b, 16);
 	memcpy(p + 24, pr->dst->b, 16);
+}
+
+/* The addresses' part of a pseudo header. */
+static uint64_t
+addr_sum(const struct addr *a)
+{
+	uint32_t w[4];
+
+	memcpy(w, a->b, 16);
+	return (uint64_t)w[0] + w[1] + w[2] + w[3];
 }
 
 /* UDP and ICMPv6 cover a pseudo header, ICMP for IPv4 does not. */
 static uint64_t
 pseudo_sum(const struct probe *pr, uint16_t len)
 {
-	int v4 = pr->dst->family == ADDR_IPV4;
-	size_t n = addr_len(pr->dst->family);
-	uint64_t sum;
-
-	if (v4 && pr->kind != PROBE_UDP)
+	if (pr->kind == PROBE_UDP)
+		return addr_sum(pr->src) + addr_sum(pr->dst) +
+		    htons(IPPROTO_UDP) + htons(len);
+	if (pr->dst->family == ADDR_IPV4)
 		return 0;
-	sum = packet_sum(pr->src->b, n, 0);
-	sum = packet_sum(pr->dst->b, n, sum);
-	sum += htons(pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6);
-	return sum + htons(len);
+	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(IPPROTO_ICMPV6) +
+	    htons(len);
 }
 
+/*
+ * The transport header in two words; the checksum is the low half of the
+ * second in UDP, of the first in ICMP.  The payload at P + 8 is in its place,
+ * and SUM is its sum.
+ */
 static void
-build_l4(const struct probe *pr, uint8_t *p)
+build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 {
 	uint16_t len = (uint16_t)(L4_HLEN + pr->payload_len), csum;
-	uint8_t *csum_at = p + (pr->kind == PROBE_UDP ? 6 : 2);
-	uint64_t sum;
+	int udp = pr->kind == PROBE_UDP;
+	uint32_t w[2], *csum_at = &w[udp];
 
-	memset(p, 0, L4_HLEN);
-	if (pr->kind == PROBE_UDP) {
-		put16(p, pr->sport);
-		put16(p + 2, pr->dport);
-		put16(p + 4, len);
+	w[0] = (uint32_t)pr->sport << 16 | pr->dport;
+	if (udp) {
+		w[1] = htonl((uint32_t)len << 16);
 	} else {
-		p[0] = pr->dst->family == ADDR_IPV4 ? 8 : 128;
-		put16(p + 4, pr->sport);
-		put16(p + 6, pr->dport);
+		w[1] = htonl(w[0]);
+		w[0] = pr->dst->family == ADDR_IPV4 ? 8u << 24 : 128u << 24;
 	}
-	if (pr->payload != NULL)
-		memcpy(p + L4_HLEN, pr->payload, pr->payload_len);
-	else
-		memset(p + L4_HLEN, 0, pr->payload_len);
+	w[0] = htonl(w[0]);
+	sum += pseudo_sum(pr, len) + w[0] + w[1];
 	if (pr->fix_csum) {
-		assert(pr->payload_len >= 2);
-		put16(csum_at, pr->csum);
-		memset(p + L4_HLEN, 0, 2);
-		sum = packet_sum(p, len, pseudo_sum(pr, len));
-		put16(p + L4_HLEN, packet_csum(sum));
-		return;
+		csum = pr->csum;
+		put16(p + L4_HLEN, packet_csum(sum + htons(csum)));
+	} else {
+		csum = packet_csum(sum);
+		if (csum == 0 && udp)
+			csum = 0xffff; /* zero means "none" in UDP */
 	}
-	csum = packet_csum(packet_sum(p, len, pseudo_sum(pr, len)));
-	if (csum == 0 && pr->kind == PROBE_UDP)
-		csum = 0xffff; /* zero means "none" in UDP */
-	put16(csum_at, csum);
+	*csum_at |= htonl(csum);
+	memcpy(p, w, L4_HLEN);
+}
+
+/* The payload at P, and its sum without what `fix_csum' puts in. */
+static uint64_t
+build_payload(const struct probe *pr, uint8_t *p)
+{
+	size_t fixed = pr->fix_csum ? 2 : 0;
+
+	assert(pr->payload_len >= fixed);
+	if (pr->payload == NULL) {
+		memset(p, 0, pr->payload_len);
+		return 0;
+	}
+	memcpy(p, pr->payload, pr->payload_len);
+	return packet_sum(p + fixed, pr->payload_len - fixed, 0);
 }
 
 int
@@ -170,6 +194,6 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 		build_ipv4(pr, buf, (uint16_t)total);
 	else
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
-	build_l4(pr, buf + hlen - L4_HLEN);
+	build_l4(pr, buf + hlen - L4_HLEN, build_payload(pr, buf + hlen));
 	return (int)total;
 }

@@ -11,6 +11,17 @@ get16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
+/* A, which is all zeros, becomes an address. */
+static void
+set_addr(struct addr *a, int family, const uint8_t *b)
+{
+	a->family = (uint8_t)family;
+	if (family == ADDR_IPV4)
+		memcpy(a->b, b, 4);
+	else
+		memcpy(a->b, b, 16);
+}
+
 /* The first 8 transport bytes of the quote: ports or ICMP id and sequence. */
 static void
 parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
@@ -45,7 +56,7 @@ parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 		out->q_ipid = get16(p + 4);
 		out->q_ttl = p[8];
 		out->q_proto = p[9];
-		out->target = addr_make(ADDR_IPV4, p + 16);
+		set_addr(&out->target, ADDR_IPV4, p + 16);
 	} else {
 		hlen = 40;
 		if (len < hlen || p[0] >> 4 != 6)
@@ -54,7 +65,7 @@ parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 		out->q_len = (uint16_t)(get16(p + 4) + hlen);
 		out->q_proto = p[6];
 		out->q_ttl = p[7];
-		out->target = addr_make(ADDR_IPV6, p + 24);
+		set_addr(&out->target, ADDR_IPV6, p + 24);
 	}
 	parse_quoted_l4(p + hlen, len - hlen, out);
 	return 0;
@@ -83,23 +94,23 @@ parse_extension(const uint8_t *p, size_t len, size_t quoted, struct reply *out)
 
 /* What an ICMP type is to us; unit: bytes per count of its length field. */
 struct icmp_kind {
-	uint8_t type, error, len_at, unit;
+	uint8_t known, error, len_at, unit;
 };
 
-static const struct icmp_kind icmp4_kinds[] = {
-    {0, 0, 0, 0},
-    {3, 1, 5, 4},
-    {4, 1, 0, 0},
-    {11, 1, 5, 4},
-    {12, 1, 5, 4},
+static const struct icmp_kind icmp4_kinds[256] = {
+    [0] = {1, 0, 0, 0},
+    [3] = {1, 1, 5, 4},
+    [4] = {1, 1, 0, 0},
+    [11] = {1, 1, 5, 4},
+    [12] = {1, 1, 5, 4},
 };
 
-static const struct icmp_kind icmp6_kinds[] = {
-    {1, 1, 4, 8},
-    {2, 1, 0, 0},
-    {3, 1, 4, 8},
-    {4, 1, 0, 0},
-    {129, 0, 0, 0},
+static const struct icmp_kind icmp6_kinds[256] = {
+    [1] = {1, 1, 4, 8},
+    [2] = {1, 1, 0, 0},
+    [3] = {1, 1, 4, 8},
+    [4] = {1, 1, 0, 0},
+    [129] = {1, 0, 0, 0},
 };
 
 static int
@@ -107,19 +118,15 @@ parse_icmp(const uint8_t *p, size_t len, int family, struct reply *out)
 {
 	const struct icmp_kind *k =
 	    family == ADDR_IPV4 ? icmp4_kinds : icmp6_kinds;
-	size_t i;
 
-	if (len < 8)
+	if (len < 8 || !k[p[0]].known)
 		return -1;
-	for (i = 0; i < 5 && k[i].type != p[0]; i++)
-		;
-	if (i == 5)
-		return -1;
-	k += i;
+	k += p[0];
 	out->icmp_type = p[0];
 	out->icmp_code = p[1];
 	if (!k->error) {
 		out->kind = REPLY_ICMP_ECHO;
+		out->target = out->from;
 		out->icmp_id = get16(p + 4);
 		out->icmp_seq = get16(p + 6);
 		return 0;
@@ -144,6 +151,7 @@ parse_ports(const uint8_t *p, size_t len, int proto, struct reply *out)
 	if (len < (proto == IPPROTO_TCP ? 20u : 8u))
 		return -1;
 	out->kind = proto == IPPROTO_TCP ? REPLY_TCP : REPLY_UDP;
+	out->target = out->from;
 	out->sport = get16(p);
 	out->dport = get16(p + 2);
 	if (proto == IPPROTO_TCP)
@@ -188,7 +196,7 @@ parse_ipv4(const uint8_t *p, size_t len, struct reply *out)
 	out->tos = p[1];
 	out->ipid = get16(p + 4);
 	out->ttl = p[8];
-	out->from = out->target = addr_make(ADDR_IPV4, p + 12);
+	set_addr(&out->from, ADDR_IPV4, p + 12);
 	if (len > total)
 		len = total; /* Ethernet padding */
 	return parse_l4(p + hlen, len - hlen, p[9], out);
@@ -205,7 +213,7 @@ parse_ipv6(const uint8_t *p, size_t len, struct reply *out)
 	out->size = (uint16_t)total;
 	out->tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
 	out->ttl = p[7];
-	out->from = out->target = addr_make(ADDR_IPV6, p + 8);
+	set_addr(&out->from, ADDR_IPV6, p + 8);
 	if (len > total)
 		len = total;
 	return parse_l4(p + 40, len - 40, p[6], out);
