@@ -419,16 +419,18 @@ segment_answers(struct segment_writer *w, uint64_t number)
 }
 
 int
-segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+segment_result(struct segment_writer *w, int cycle, uint16_t type, void *result)
 {
+	uint32_t list_id, cycle_id;
+
 	/* A seal by size comes before a record, not behind it: whoever is told
 	 * of the seal must find that this record is his to give, or that it
 	 * was taken, and not something in between. */
 	seal_if_due(w);
 	if (w->full || w->over_quota)
 		return -1;
-	use(w, cycle, &t->list, &t->cycle);
-	warts_trace_encode(&w->keep, t);
+	use(w, cycle, &list_id, &cycle_id);
+	warts_result_encode(&w->keep, type, result, list_id, cycle_id);
 	if (w->answers != 0)
 		note(w, cycle, SEGMENT_FINISHED, w->answers);
 	w->answers = 0;
