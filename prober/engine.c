@@ -113,13 +113,13 @@ admit(struct engine *e, uint32_t credits)
 	int64_t wall_ns;
 	struct task *t;
 
-	if (e->full || e->window.nready >= credits)
+	if (e->full || window_ready(&e->window) >= credits)
 		return;
 	e->source->ops->refill(e->source);
 	if (admit_due(&e->admit) > e->now_ns)
 		return;
 	wall_ns = clock_wall_ns();
-	while (e->window.nready < credits) {
+	while (window_ready(&e->window) < credits) {
 		t = admit_next(&e->admit, e->now_ns, &budget);
 		if (t == NULL)
 			return;
@@ -252,7 +252,7 @@ transmit(struct engine *e, uint32_t credits)
 		if (flush_batch(e) == -1)
 			return;
 	}
-	while (credits > 0 && e->window.nready > 0) {
+	while (credits > 0 && window_ready(&e->window) > 0) {
 		n = credits < ENGINE_BATCH ? credits : ENGINE_BATCH;
 		build_batch(e, (int)n);
 		credits -= (uint32_t)e->batch.count;
@@ -309,7 +309,7 @@ record(struct engine *e)
 	int rc;
 
 	for (int i = 0; i < RECORD_BUDGET; i++) {
-		t = TAILQ_FIRST(&e->window.done);
+		t = window_first_done(&e->window);
 		if (t == NULL)
 			return;
 		t->m->tech->record(t, &rec);
@@ -320,12 +320,10 @@ record(struct engine *e)
 			set_full(e, 1);
 			return; /* it stays in the window until there is room */
 		}
-		TAILQ_REMOVE(&e->window.done, t, link);
-		t->where = TASK_IDLE;
 		t->lc->active--;
 		t->lc->recorded++;
 		e->stats.recorded++;
-		window_remove(&e->window, t);
+		window_end(&e->window, t);
 	}
 }
 
@@ -375,7 +373,7 @@ next_turn(const struct engine *e)
 
 	if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
-	else if (e->window.nready > 0)
+	else if (window_ready(&e->window) > 0)
 		at_ns = e->now_ns;
 	else
 		at_ns = e->full ? INT64_MAX : admit_due(&e->admit);
@@ -388,7 +386,7 @@ next_turn(const struct engine *e)
 	at_ns = timeout_due(&e->window.timeout);
 	if (at_ns < due_ns)
 		due_ns = at_ns;
-	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
+	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
 }
@@ -431,7 +429,7 @@ turn(struct engine *e)
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	admit(e, credits);
-	if (e->window.nready == 0)
+	if (window_ready(&e->window) == 0)
 		pacer_idle(&e->pacer);
 	transmit(e, credits);
 	record(e);
@@ -484,7 +482,8 @@ on_event(int fd, short what, void *arg)
 		turn(e);
 		if (is_over(e)) {
 			/* All that is finished, however much it is. */
-			while (!e->full && !TAILQ_EMPTY(&e->window.done))
+			while (
+			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);
 			end_cycles(e);
 			event_base_loopbreak(e->base);

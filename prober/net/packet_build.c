@@ -53,12 +53,6 @@ packet_csum(uint64_t sum)
 	return (uint16_t)~ntohs((uint16_t)sum);
 }
 
-size_t
-packet_build_headers(int family)
-{
-	return (family == ADDR_IPV4 ? IPV4_HLEN : IPV6_HLEN) + L4_HLEN;
-}
-
 /* Sums and words are in network order, as the bytes lie in the packet. */
 static void
 build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)

@@ -43,7 +43,11 @@ struct probe {
 };
 
 /* Bytes of headers before the payload for FAMILY. */
-size_t packet_build_headers(int family);
+static inline size_t
+packet_build_headers(int family)
+{
+	return (family == ADDR_IPV4 ? 20 : 40) + 8;
+}
 
 /*
  * Write PR as a packet to BUF of CAP bytes.  Returns its length, or -1 if it
