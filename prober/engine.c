@@ -18,7 +18,6 @@
 
 #include "common/log.h"
 #include "common/xmalloc.h"
-#include "prober/net/packet_parse.h"
 #include "prober/output.h"
 #include "prober/source/source.h"
 
@@ -36,22 +35,32 @@
 /* --- receive ---------------------------------------------------------------- */
 
 static void
-on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+on_reply(void *arg, struct task *t, const struct reply *r)
 {
 	struct engine *e = arg;
-	struct reply r;
-	struct task *t;
 
-	if (packet_parse(pkt, len, &r) == -1)
-		return;
-	t = window_find(&e->window, &r.target);
 	if (t == NULL || t->where == TASK_DONE) {
 		e->stats.unmatched++;
 		return;
 	}
 	e->stats.received++;
-	r.rx_ns = rx_ns;
-	t->m->tech->reply(t, &r);
+	t->m->tech->reply(t, r);
+}
+
+static void
+on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+{
+	inbox_packet(arg, pkt, len, rx_ns);
+}
+
+/* Non-zero when no packet is left. */
+static int
+receive(struct engine *e)
+{
+	int n = rx_poll(e->rx, RX_BUDGET, on_packet, &e->inbox);
+
+	inbox_flush(&e->inbox);
+	return n < RX_BUDGET;
 }
 
 /* --- expire ------------------------------------------------------------------- */
@@ -423,7 +432,7 @@ turn(struct engine *e)
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->stats.turns++;
 	/* Silence is known only when every reply that is there was seen. */
-	if (rx_poll(e->rx, RX_BUDGET, on_packet, e) < RX_BUDGET)
+	if (receive(e))
 		expire(e);
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
@@ -513,6 +522,9 @@ engine_start(struct engine *e)
 	e->stats.start_ns = e->now_ns;
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	e->inbox.w = &e->window;
+	e->inbox.handle = on_reply;
+	e->inbox.arg = e;
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
 	e->timer = event_new(e->base, -1, 0, on_event, e);
 	e->rx_event =

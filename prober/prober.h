@@ -1,6 +1,6 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
- * window.h, output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
+ * window.h, inbox.h, output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -22,6 +22,7 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/refusal.h"
+#include "prober/inbox.h"
 #include "prober/net/net.h"
 #include "prober/pacer.h"
 #include "prober/stats.h"
@@ -216,6 +217,7 @@ struct engine {
 	struct rx *rx;
 	struct output *out;
 	struct stats stats;
+	struct inbox inbox;
 	struct batch batch;
 	int64_t now_ns, tick_ns;
 	int64_t looked_ns; /* when losses of the ring were looked for */

@@ -115,22 +115,24 @@ window_prefetch(const struct window *w, const struct addr *dst)
 	return hash;
 }
 
+/* A task or a block is two cache lines. */
+static void
+prefetch_lines(const void *p)
+{
+	__builtin_prefetch(p);
+	__builtin_prefetch((const uint8_t *)p + LINE_BYTES);
+}
+
 void
 window_prefetch_task(const struct task *t)
 {
-	const uint8_t *p = (const uint8_t *)t;
-
-	__builtin_prefetch(p);
-	__builtin_prefetch(p + LINE_BYTES);
+	prefetch_lines(t);
 }
 
 void
 window_prefetch_block(const struct task *t)
 {
-	const uint8_t *p = (const uint8_t *)t->blocks;
-
-	__builtin_prefetch(p);
-	__builtin_prefetch(p + LINE_BYTES);
+	prefetch_lines(t->blocks);
 }
 
 void
@@ -477,6 +479,11 @@ window_ready(const struct window *w)
 struct task *
 window_first_done(const struct window *w)
 {
+	const struct task *next = fifo_peek(&w->done, 1);
+
+	/* The last one's block was touched a moment ago, the first not. */
+	if (next != NULL && next->blocks != NULL)
+		prefetch_lines(next->blocks->next);
 	return fifo_first(&w->done);
 }
 
