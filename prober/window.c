@@ -438,7 +438,7 @@ window_scratch_reset(void)
 /* --- where a task is ----------------------------------------------------------------- */
 
 /* Take T out of the list it is in. */
-static void
+static inline void
 unlink_task(struct task *t)
 {
 	struct window *w = t->win;

@@ -156,8 +156,13 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 {
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
+	uint64_t us = 0;
 
-	trace_probe_left(tr, trace_probe_get(t, tr, id), tx_ns);
+	/* The clock may have been set back, or ahead by half a year. */
+	if (tx_ns > tr->start_ns)
+		us = (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
+	trace_set_tx_us(
+	    trace_probe_get(t, tr, id), us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
 	/* While it waited to leave, a late reply may have called for the next
 	 * one: that stands, and only its pause begins again. */
 	if (!tr->asked)

@@ -129,6 +129,13 @@ trace_tx_us(const struct trace_probe *p)
 	return (uint64_t)p->tx_high << 32 | p->tx_low;
 }
 
+static inline void
+trace_set_tx_us(struct trace_probe *p, uint64_t us)
+{
+	p->tx_high = (uint16_t)(us >> 32 & 0xfff);
+	p->tx_low = (uint32_t)us;
+}
+
 /* Payload bytes of a probe to an address of FAMILY; and the whole packet. */
 static inline uint16_t
 trace_payload_len(const struct trace_conf *c, int family)

@@ -25,13 +25,6 @@ log_add(struct task *t, struct trace *tr, enum trace_entry_kind kind, size_t n)
 	return e;
 }
 
-static void
-set_tx_us(struct trace_probe *p, uint64_t us)
-{
-	p->tx_high = (uint16_t)(us >> 32 & 0xfff);
-	p->tx_low = (uint32_t)us;
-}
-
 struct trace_probe *
 trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 {
@@ -39,21 +32,10 @@ trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 
 	p->ttl = ttl;
 	p->e.attempt = attempt & 31;
-	set_tx_us(p, TX_UNKNOWN);
+	trace_set_tx_us(p, TX_UNKNOWN);
 	tr->last = p;
 	tr->nprobes++;
 	return p;
-}
-
-void
-trace_probe_left(const struct trace *tr, struct trace_probe *p, int64_t tx_ns)
-{
-	uint64_t us = 0;
-
-	/* The clock may have been set back, or ahead by half a year. */
-	if (tx_ns > tr->start_ns)
-		us = (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
-	set_tx_us(p, us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
 }
 
 static size_t
@@ -124,10 +106,11 @@ add_odd(struct task *t, struct trace *tr, const struct reply *r,
 static void
 note_address(struct trace *tr, const struct addr *a)
 {
-	uint64_t hash = addr_hash(a), bit0 = 1ULL << (hash & 63),
-		 bit1 = 1ULL << (hash >> 58);
-	uint64_t *half0 = &tr->seen[hash >> 6 & 1],
-		 *half1 = &tr->seen[hash >> 57 & 1];
+	uint32_t hash = addr_hash_quick(a);
+	uint64_t *half0 = &tr->seen[hash & 1],
+		 *half1 = &tr->seen[hash >> 1 & 1];
+	uint64_t bit0 = 1ULL << (hash >> 2 & 63),
+		 bit1 = 1ULL << (hash >> 8 & 63);
 
 	tr->maybe_again = (*half0 & bit0) != 0 && (*half1 & bit1) != 0;
 	*half0 |= bit0;

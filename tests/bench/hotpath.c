@@ -182,7 +182,7 @@ spent_ns(clockid_t clock)
 	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
-int
+__attribute__((noipa)) int
 sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
 	int64_t ns = spent_ns(CLOCK_MONOTONIC);
@@ -353,8 +353,8 @@ event_base_loopbreak(struct event_base *b)
 
 void hotpath_turn(struct event *ev);
 
-/* A function of its own, for callgrind to see. */
-__attribute__((noinline)) void
+/* A function of its own, for callgrind to see; sendmmsg() likewise. */
+__attribute__((noipa)) void
 hotpath_turn(struct event *ev)
 {
 	ev->cb(-1, EV_TIMEOUT, ev->arg);
