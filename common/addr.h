@@ -98,6 +98,18 @@ addr_equal(const struct addr *a, const struct addr *b)
 	return a->family == b->family && ((v[0] ^ v[2]) | (v[1] ^ v[3])) == 0;
 }
 
+/* A 32-bit hash for small tables: mixed well enough, in a few instructions. */
+static inline uint32_t
+addr_hash_quick(const struct addr *a)
+{
+	uint64_t w[2];
+
+	memcpy(w, a->b, sizeof(w));
+	w[0] ^= w[1] * 0xbf58476d1ce4e5b9ULL >> 32;
+	w[0] ^= w[0] >> 32;
+	return (uint32_t)(w[0] * 0x9e3779b97f4a7c15ULL >> 32);
+}
+
 /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a full mix. */
 static inline uint64_t
 addr_mix(uint64_t x)

@@ -42,6 +42,16 @@ xreallocarray(void *p, size_t n, size_t size)
 	return q;
 }
 
+void *
+xaligned(size_t align, size_t size)
+{
+	void *p;
+
+	if (posix_memalign(&p, align, size) != 0)
+		die(size);
+	return p;
+}
+
 char *
 xstrdup(const char *s)
 {

@@ -131,10 +131,10 @@ wbuf_printf(struct wbuf *b, const char *fmt, ...)
 }
 
 /* The slot of A, or the free one where it belongs. */
-static struct wbuf_slot *
+static inline struct wbuf_slot *
 slot_find(const struct wbuf *b, const struct addr *a)
 {
-	uint32_t i = (uint32_t)addr_hash(a) & (b->nslots - 1);
+	uint32_t i = addr_hash_quick(a) & (b->nslots - 1);
 
 	while (b->slots[i].generation == b->generation &&
 	    !addr_equal(b->slots[i].addr, a))
@@ -163,7 +163,7 @@ slots_grow(struct wbuf *b)
 	free(old);
 }
 
-static uint8_t *
+static inline uint8_t *
 saddr_at(uint8_t *p, const struct addr *a)
 {
 	size_t n = addr_len(a->family);

@@ -68,12 +68,15 @@ warts_hop_is_too_big(const struct warts_hop *h)
 	return h->addr.family == ADDR_IPV6 && h->icmp_type == 2;
 }
 
-/* The fields of a reply that quotes, beside 7. */
+/* The fields of an ICMP reply. */
 static uint64_t
-quote_fields(const struct warts_hop *h, uint16_t trace_size)
+icmp_fields(const struct warts_hop *h, uint16_t trace_size)
 {
-	uint64_t has = WARTS_BIT(16);
+	uint64_t has = WARTS_BIT(7);
 
+	if (!warts_hop_quotes(h))
+		return has;
+	has |= WARTS_BIT(16);
 	if (h->q_len != trace_size || h->q_len != h->probe_size)
 		has |= WARTS_BIT(13);
 	if (h->q_ttl != 1)
@@ -92,9 +95,7 @@ hop_fields(const struct warts_hop *h, uint16_t trace_size)
 	    WARTS_BIT(11) | WARTS_BIT(18);
 
 	if (warts_hop_is_icmp(h))
-		has |= WARTS_BIT(7);
-	if (warts_hop_quotes(h))
-		has |= quote_fields(h, trace_size);
+		has |= icmp_fields(h, trace_size);
 	if (h->flags & WARTS_HOP_TCP)
 		has |= WARTS_BIT(15);
 	if (h->reply_ipid != 0)

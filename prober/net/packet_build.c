@@ -47,17 +47,14 @@ packet_sum(const void *p, size_t len, uint64_t sum)
 uint16_t
 packet_csum(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~ntohs((uint16_t)sum);
-}
+	uint32_t half;
 
-size_t
-packet_build_headers(int family)
-{
-	return (family == ADDR_IPV4 ? IPV4_HLEN : IPV6_HLEN) + L4_HLEN;
+	/* Adding the halves to each other in both places leaves their sum, with
+	 * its carry, in the upper one. */
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)~ntohs((uint16_t)(half >> 16));
 }
 
 size_t
@@ -224,7 +221,11 @@ build_payload(const struct probe *pr, uint8_t *p)
 
 	assert(pr->payload_len >= fixed);
 	if (pr->payload == NULL) {
-		memset(p, 0, pr->payload_len);
+		/* The usual length, without a call. */
+		if (pr->payload_len == 16)
+			memset(p, 0, 16);
+		else
+			memset(p, 0, pr->payload_len);
 		return 0;
 	}
 	memcpy(p, pr->payload, pr->payload_len);

@@ -50,7 +50,11 @@ struct probe {
 
 /* Bytes of headers before the payload for FAMILY, without an option: of UDP
  * and ICMP alike; of KIND. */
-size_t packet_build_headers(int family);
+static inline size_t
+packet_build_headers(int family)
+{
+	return (family == ADDR_IPV4 ? 20 : 40) + 8;
+}
 size_t packet_build_headers_of(int family, enum probe_kind kind);
 
 /*

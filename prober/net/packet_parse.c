@@ -267,7 +267,8 @@ parse_ipv6(const uint8_t *p, size_t len, struct reply *out)
 int
 packet_parse(const uint8_t *p, size_t len, struct reply *out)
 {
-	memset(out, 0, sizeof(*out));
+	out->ext = NULL;
+	memset(&out->kind, 0, sizeof(*out) - offsetof(struct reply, kind));
 	if (len < 1)
 		return -1;
 	if (p[0] >> 4 == 4)

@@ -40,10 +40,13 @@ enum reply_kind {
 
 /* One packet received, as packet_parse() understands it. */
 struct reply {
+	int64_t rx_ns; /* wall clock, by the kernel */
+	/* RFC 4884 extension objects, from behind the extension header: */
+	const uint8_t *ext; /* NULL if none; gone after the call */
 	enum reply_kind kind;
 	struct addr from;
 	struct addr target; /* quoted destination; `from' if nothing quoted */
-	int64_t rx_ns; /* wall clock, by the kernel */
+	uint16_t ext_len;
 	uint16_t size; /* whole IP packet */
 	uint16_t ipid; /* 0 for IPv6 */
 	uint8_t ttl, tos;
@@ -66,9 +69,6 @@ struct reply {
 	uint16_t q_ipid;
 	uint16_t q_sport, q_dport; /* or ICMP id, sequence */
 	uint16_t q_csum;
-	/* RFC 4884 extension objects, from behind the extension header: */
-	const uint8_t *ext; /* NULL if none; gone after the call */
-	uint16_t ext_len;
 };
 
 /* --- what to record --------------------------------------------------------- */
@@ -177,11 +177,13 @@ uint16_t technique_default_id(void);
 
 /* --- what the engine gives (window.c; stubs in a technique's unit test) ------- */
 
-/* Its state (zeroed at the start), its parsed options, its two addresses. */
-void *task_state(struct task *t);
-const void *task_conf(const struct task *t);
-const struct addr *task_src(const struct task *t);
-const struct addr *task_dst(const struct task *t);
+/* Its state (zeroed at the start), its parsed options, its two addresses: the
+ * same all its life, so the compiler need not ask twice. */
+#define TASK_CONST __attribute__((const))
+TASK_CONST void *task_state(struct task *t);
+TASK_CONST const void *task_conf(const struct task *t);
+TASK_CONST const struct addr *task_src(const struct task *t);
+TASK_CONST const struct addr *task_dst(const struct task *t);
 
 /* Call ->probe as soon as the pacer has a credit. */
 void probe_send(struct task *t);
@@ -193,6 +195,10 @@ void probe_done(struct task *t);
 #define TECHNIQUE_BLOCK 120 /* usable bytes of a block */
 /* A zeroed block of TECHNIQUE_BLOCK bytes, freed with the task. */
 void *technique_block(struct task *t);
+/* T's blocks in the order of their making: the last (there is one); the one
+ * behind BLOCK, of NULL the first; NULL behind the last. */
+void *technique_last_block(const struct task *t);
+void *technique_next_block(const struct task *t, const void *block);
 /* SIZE zeroed bytes, good until the record has been written. */
 void *technique_scratch(size_t size);
 
