@@ -48,6 +48,7 @@ small_segment(size_t *len)
 static void
 test_every_bit(void **state)
 {
+	static const struct segment_read_opts tail_only = {.tail_only = 1};
 	struct segment_info info;
 	size_t len;
 	uint8_t *p = small_segment(&len);
@@ -60,11 +61,15 @@ test_every_bit(void **state)
 	write_bytes(path, p, len);
 	fd = open(path, O_RDWR);
 	assert_int_equal(segment_read(fd, NULL, &info, &why), 0);
+	assert_int_equal(segment_read(fd, &tail_only, &info, &why), 0);
 	assert_int_equal(info.bytes, len);
 	for (size_t bit = 0; bit < 8 * len; bit++) {
 		uint8_t byte = p[bit / 8] ^ (uint8_t)(1 << bit % 8);
 
 		assert_int_equal(pwrite(fd, &byte, 1, (off_t)(bit / 8)), 1);
+		if (segment_read(fd, &tail_only, &info, &why) != -1)
+			fail_msg("by the tail: bit %zu of byte %zu", bit % 8,
+			    bit / 8);
 		if (segment_read(fd, NULL, &info, &why) != -1)
 			fail_msg("bit %zu of byte %zu", bit % 8, bit / 8);
 		assert_true(info.good <= bit / 8);
