@@ -45,7 +45,8 @@ struct segment_writer {
 	int accounts_changed;
 	int64_t now_ns, opened_ns, synced_ns, quota_ns;
 	int full; /* no space: nothing is taken */
-	int over_quota; /* nothing is taken */
+	uint64_t used; /* of the quota: at the last look, and recorded since */
+	int over_quota; /* nothing is taken until the next look */
 	int suspect; /* to be told by the next tick */
 	char reason[128];
 };
@@ -418,9 +419,23 @@ segment_answers(struct segment_writer *w, uint64_t number)
 	w->answers = number;
 }
 
+/* LEN bytes more, or at a look all of them. */
+static void
+use_quota(struct segment_writer *w, uint64_t len)
+{
+	w->used += len;
+	if (w->cfg.quota_bytes == 0 || w->used < w->cfg.quota_bytes)
+		return;
+	w->over_quota = 1;
+	snprintf(w->reason, sizeof(w->reason), "quota of %llu bytes is used up",
+	    (unsigned long long)w->cfg.quota_bytes);
+}
+
 int
 segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
 {
+	size_t before;
+
 	/* A seal by size comes before a record, not behind it: whoever is told
 	 * of the seal must find that this record is his to give, or that it
 	 * was taken, and not something in between. */
@@ -428,7 +443,9 @@ segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
 	if (w->full || w->over_quota)
 		return -1;
 	use(w, cycle, &t->list, &t->cycle);
+	before = w->keep.len;
 	warts_trace_encode(&w->keep, t);
+	use_quota(w, w->keep.len - before);
 	if (w->answers != 0)
 		note(w, cycle, SEGMENT_FINISHED, w->answers);
 	w->answers = 0;
@@ -493,21 +510,16 @@ segment_rotate(struct segment_writer *w, int64_t now_ns)
 	return rc;
 }
 
+/* What lies in the spool now; it gets less when segments are taken away. */
 static void
 check_quota(struct segment_writer *w)
 {
-	uint64_t used;
-
 	if (w->cfg.quota_bytes == 0 || w->now_ns - w->quota_ns < QUOTA_NS)
 		return;
 	w->quota_ns = w->now_ns;
-	used = segment_dir_bytes(w->dir.spool);
-	w->over_quota = used >= w->cfg.quota_bytes;
-	if (!w->over_quota)
-		return;
-	snprintf(w->reason, sizeof(w->reason),
-	    "spool: quota of %llu bytes is used up",
-	    (unsigned long long)w->cfg.quota_bytes);
+	w->over_quota = 0;
+	w->used = segment_dir_bytes(w->dir.spool);
+	use_quota(w, w->keep.len - w->keep_written);
 }
 
 enum segment_state
