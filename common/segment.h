@@ -72,7 +72,7 @@ struct segment_config {
 	int64_t sync_ns; /* fdatasync at least so often; 0: 5 s */
 	uint64_t sync_bytes; /* ... and after so many bytes; 0: 1 MiB */
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
-	uint64_t quota_bytes; /* unsent spool at most; 0: no limit */
+	uint64_t quota_bytes; /* of records, unsent, at most; 0: no limit */
 	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
 	/* Called when a seal is about to begin on request, by size, by age or
 	 * at the end: all records taken so far are durable.  May be NULL. */

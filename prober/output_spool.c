@@ -157,6 +157,7 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns)
 	struct spool *s = xcalloc(1, sizeof(*s));
 	struct segment_config sc = {.dir = cfg->spool,
 	    .monitor = cfg->monitor,
+	    .quota_bytes = cfg->quota_bytes,
 	    .sealing = spool_sealing,
 	    .arg = s};
 	const char *why = NULL;

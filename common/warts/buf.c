@@ -9,6 +9,7 @@
 #include "common/xmalloc.h"
 
 #define SLOTS_MIN 64
+#define LARGE (2u << 20) /* bytes; from here on few steps and large pages */
 #define IFNAMES 254 /* of a record that are remembered */
 
 /* --- writing ------------------------------------------------------------ */
@@ -38,10 +39,19 @@ void
 wbuf_grow(struct wbuf *b, size_t n)
 {
 	size_t cap = b->cap != 0 ? b->cap : 4096;
+	uint8_t *p;
 
 	while (cap - b->len < n)
-		cap *= 2;
-	b->p = xreallocarray(b->p, cap, 1);
+		cap *= cap < LARGE ? 2 : 8;
+	if (cap < LARGE) {
+		b->p = xreallocarray(b->p, cap, 1);
+	} else {
+		p = xmalloc_large(cap);
+		if (b->len > 0)
+			memcpy(p, b->p, b->len);
+		free(b->p);
+		b->p = p;
+	}
 	b->cap = cap;
 }
 
