@@ -315,6 +315,15 @@ responder(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/* Silence: nobody is there. */
+SECTION("silent")
+int
+responder_silent(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_DROP;
+}
+
 /* For the near end: a veth pair hands on what an XDP program sends only to a
  * device that has a program, too. */
 SECTION("near")

@@ -6,7 +6,7 @@
 #	responder_up mon
 #	ns_exec mon "$BIN/prober" ...
 #	... | found.py "$RESPONDER_TRUTH"
-#	responder_lost mon		packets that it did not take, so far
+#	responder_lost mon		replies that were lost, so far
 #
 #	mon eth0 192.0.2.1 ------------ r4711, an XDP program
 #	    2001:db8::1                        |
@@ -24,6 +24,8 @@
 #
 # Needs clang, and iproute2 with libbpf, as Debian's is.
 
+declare -A RESPONDER_FAR
+RESPONDER_N=0
 RESPONDER_POLL_NS=50000
 RESPONDER_ADDR4=192.0.2.1
 RESPONDER_ADDR6=2001:db8::1
@@ -58,9 +60,13 @@ responder_poll() {
 	taskset -pc $(($(nproc) - 1)) "$RESPONDER_PID" >/dev/null
 }
 
-# responder_up NAME: a namespace whose default routes lead there.
+# responder_up NAME [SECTION]: a namespace whose default routes lead there.
+# SECTION silent: packets are taken and never answered.
 responder_up() {
-	local far=r$$
+	local far
+	RESPONDER_N=$((RESPONDER_N + 1))
+	far=r$$-$RESPONDER_N
+	RESPONDER_FAR[$1]=$far
 	responder_compile
 	ns_new "$1"
 	ns_new "$1far"
@@ -68,7 +74,7 @@ responder_up() {
 	ns_exec "$1" ip link set dev eth0 xdpdrv \
 	    obj "$NS_TMP/responder.o" sec near || exit 111
 	ns_exec "$1far" ip link set dev $far xdpdrv \
-	    obj "$NS_TMP/responder.o" sec xdp || exit 111
+	    obj "$NS_TMP/responder.o" sec "${2:-xdp}" || exit 111
 	responder_poll "$1far" $far
 	ns_exec "$1" ip -batch - <<-END || exit 111
 	addr add $RESPONDER_ADDR4/32 dev eth0
@@ -80,14 +86,11 @@ responder_up() {
 	neigh replace 192.0.2.254 lladdr 02:00:00:00:00:01 dev eth0 nud permanent
 	neigh replace 2001:db8::fe lladdr 02:00:00:00:00:01 dev eth0 nud permanent
 	END
-	RESPONDER_FAR=$far
 }
 
-# Packets that found a ring full, there or back.
+# Replies that found the near ring full, so far.  (A full ring on the way there
+# is told to who sends.)
 responder_lost() {
-	{
-		ns_exec "$1" cat /sys/class/net/eth0/statistics/tx_dropped
-		ns_exec "$1far" ethtool -S "$RESPONDER_FAR" |
-		    sed -n 's/.*\(xdp_tx_errors\|xdp_xmit_errors\): //p'
-	} | awk '{ n += $1 } END { print n + 0 }'
+	ns_exec "$1far" ethtool -S "${RESPONDER_FAR[$1]}" |
+	    awk '/xdp_tx_errors|xdp_xmit_errors/ { n += $2 } END { print n + 0 }'
 }
