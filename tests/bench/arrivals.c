@@ -10,8 +10,8 @@
  * taken while the sender hands the packet over, in the sender's time: nothing
  * that this side does later is in it.  Prints
  *
- *	packets 50000 pps 10000.12 off 0.001% ms 1.80 over 0 tens 1.16 tensover 0
- *	    late 0.10 latest 3.2
+ *	packets 50000 pps 10000.12 off 0.001% ms 1.80 over 0 overlate 0
+ *	    tens 1.26 tensover 2 tenslate 2 late 0.10 latest 3.2
  *
  * in one line: the mean rate and what it is off; the fullest millisecond, in
  * shares (a share is RATE/1000, but at least one packet), and how many
@@ -21,7 +21,9 @@
  *
  * A witness on CPU, where the sender is, wakes with real-time priority every
  * millisecond meanwhile: percent of its wake-ups that were a millisecond late or
- * more, and the latest, in ms.  That is the machine's doing, whoever sleeps.
+ * more, and the latest, in ms.  That is the machine's doing, whoever sleeps:
+ * overlate and tenslate are those of the full windows in which, or right before
+ * which, the witness slept too long.
  *
  * A capture with holes proves nothing: exit 111 when the ring has lost something.
  */
@@ -58,7 +60,12 @@ struct arrivals {
 	int64_t skip_ns, length_ns;
 };
 
+#define LATE_MAX 65536 /* noted one by one */
+
 static struct {
+	struct {
+		int64_t from_ns, to_ns; /* slept too long; as time stamps */
+	} at[LATE_MAX];
 	uint32_t cpu;
 	size_t wakes, late;
 	int64_t latest_ns;
@@ -79,7 +86,12 @@ watch(void *unused)
 		    NULL);
 		late_ns = clock_mono_ns() - due_ns;
 		witness.wakes++;
-		witness.late += late_ns >= NS_PER_MS;
+		if (late_ns >= NS_PER_MS && witness.late < LATE_MAX) {
+			int64_t now_ns = clock_wall_ns();
+
+			witness.at[witness.late].from_ns = now_ns - late_ns;
+			witness.at[witness.late++].to_ns = now_ns;
+		}
 		if (late_ns > witness.latest_ns)
 			witness.latest_ns = late_ns;
 		/* What was slept over is one delay. */
@@ -214,29 +226,48 @@ listen_all(struct arrivals *a, int fd, uint8_t *map)
 		log_fatal(EXIT_TEMPORARY, "%u packets lost", st.tp_drops);
 }
 
+/* Non-zero when the machine slept in the window from FROM_NS to TO_NS, or until
+ * right before it. */
+static int
+was_late(int64_t from_ns, int64_t to_ns)
+{
+	for (size_t i = 0; i < witness.late; i++) {
+		if (witness.at[i].from_ns < to_ns &&
+		    witness.at[i].to_ns > from_ns - NS_PER_MS)
+			return 1;
+	}
+	return 0;
+}
+
+struct fullness {
+	size_t fullest; /* packets */
+	size_t over, late; /* windows that hold too many; of these, late */
+};
+
 /*
  * The fullest window of WIDTH, wherever it begins; and how many hold more than
  * MOST packets, side by side: the next begins behind.
  */
-static size_t
-fuller(const struct arrivals *a, int64_t width_ns, double most, size_t *fullest)
+static struct fullness
+fuller(const struct arrivals *a, int64_t width_ns, double most)
 {
-	size_t n = 0, first = 0;
+	struct fullness f = {0, 0, 0};
+	size_t first = 0;
 	int64_t free_ns = 0; /* up to here a window has been counted */
 
-	*fullest = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		while (a->at_ns[i] - a->at_ns[first] >= width_ns)
 			first++;
-		if (i - first + 1 > *fullest)
-			*fullest = i - first + 1;
+		if (i - first + 1 > f.fullest)
+			f.fullest = i - first + 1;
 		if ((double)(i - first + 1) > most &&
 		    a->at_ns[first] >= free_ns) {
-			n++;
 			free_ns = a->at_ns[first] + width_ns;
+			f.over++;
+			f.late += was_late(a->at_ns[first], free_ns);
 		}
 	}
-	return n;
+	return f;
 }
 
 /*
@@ -270,19 +301,19 @@ static void
 report(const struct arrivals *a, double rate)
 {
 	double share = rate / 1000, tens = rate / 100, pps;
-	size_t ms, ten, over, tens_over;
+	struct fullness ms, ten;
 
 	if (a->count < 2)
 		log_fatal(EXIT_TEMPORARY, "too few packets");
 	pps = mean_rate(a);
-	over = fuller(a, NS_PER_MS, allowed(share, 2), &ms);
-	tens_over = fuller(a, 10 * NS_PER_MS, allowed(tens, 1.2), &ten);
+	ms = fuller(a, NS_PER_MS, allowed(share, 2));
+	ten = fuller(a, 10 * NS_PER_MS, allowed(tens, 1.2));
 	share = share < 1 ? 1 : share;
 	tens = tens < 1 ? 1 : tens;
-	printf("packets %zu pps %.3f off %.3f%% ms %.2f over %zu tens %.2f "
-	       "tensover %zu late %.2f latest %.1f\n",
-	    a->count, pps, 100 * (pps / rate - 1), (double)ms / share, over,
-	    (double)ten / tens, tens_over,
+	printf("packets %zu pps %.3f off %.3f%% ms %.2f over %zu overlate %zu "
+	       "tens %.2f tensover %zu tenslate %zu late %.2f latest %.1f\n",
+	    a->count, pps, 100 * (pps / rate - 1), (double)ms.fullest / share,
+	    ms.over, ms.late, (double)ten.fullest / tens, ten.over, ten.late,
 	    100.0 * (double)witness.late / (double)witness.wakes,
 	    (double)witness.latest_ns / NS_PER_MS);
 }
