@@ -80,6 +80,13 @@ json_u32(struct json *j, const char *key, uint32_t v)
 }
 
 void
+json_share(struct json *j, const char *key, uint32_t part, uint32_t whole)
+{
+	end(j, begin(j, key, 0));
+	wbuf_printf(j->out, "%.2f", (double)part / whole);
+}
+
+void
 json_milli(struct json *j, const char *key, uint32_t v)
 {
 	char *p = put_decimal(begin(j, key, DIGITS_MAX + 4), v / 1000);
@@ -163,4 +170,37 @@ json_addr(struct json *j, const char *key, const struct addr *a)
 	p += addr_print(a, p);
 	*p++ = '"';
 	end(j, p);
+}
+
+void
+json_hex(struct json *j, const char *key, const uint8_t *bytes, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+	char *p = begin(j, key, 2 * len + 2);
+
+	*p++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		*p++ = digit[bytes[i] >> 4];
+		*p++ = digit[bytes[i] & 15];
+	}
+	*p++ = '"';
+	end(j, p);
+}
+
+void
+json_words(struct json *j, const char *key, uint32_t flags,
+    const struct json_word *table)
+{
+	int open = 0;
+
+	for (; table->word != NULL; table++) {
+		if (!(flags & table->flag))
+			continue;
+		if (!open)
+			json_open(j, key, '[');
+		open = 1;
+		json_str(j, NULL, table->word);
+	}
+	if (open)
+		json_close(j, ']');
 }
