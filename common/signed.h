@@ -320,10 +320,4 @@ int signed_object_check(
 /* What the open file FD is.  0, or -1 with errno (EFBIG: SIGNED_OBJECT_MAX). */
 int signed_object_make(int fd, struct signed_object *out);
 
-/* A hash as 64 lower-case hex digits, to BUF, and back: 0, or -1 with OUT
- * untouched.  Returns BUF. */
-#define SIGNED_HEX_LEN (2 * SIGNED_SHA_LEN + 1)
-char *signed_hex(const uint8_t sha[SIGNED_SHA_LEN], char *buf);
-int signed_hex_scan(const char *s, uint8_t out[SIGNED_SHA_LEN]);
-
 #endif
