@@ -98,7 +98,7 @@ const char *signed_code_word(enum signed_code code);
 /* --- keys -------------------------------------------------------------------- */
 
 #define SIGNED_KEY_LEN 32
-#define SIGNED_KEY_STRLEN 54 /* printed, with its NUL */
+#define SIGNED_KEY_STRLEN 53 /* printed, with its NUL */
 
 /* An Ed25519 public key: ed25519: and its 32 bytes in base64. */
 struct signed_key {
@@ -137,6 +137,7 @@ struct signed_head {
 	int64_t expires_s; /* Unix time; 0: never (stop only) */
 	uint64_t release; /* assign: the one it builds on */
 	char monitor[CMD_NAME_MAX]; /* assign: whose it is; else "" */
+	struct signed_key signer; /* as the last line names it */
 };
 
 /* What the envelope of T says, without looking at the signature: for the
@@ -145,13 +146,14 @@ int signed_peek(const struct signed_text *t, struct signed_head *out,
     struct signed_fault *f);
 
 /*
- * Open the envelope: size, bytes, head, the signature by one of KEYS, which
- * must be of KIND.  0 with the head in *OUT and in *BODY the text as a string in
- * which everything but the body has become comment, so that line numbers stay
- * (the caller frees); or -1 with F.
+ * Open the envelope: size, bytes, head of that KIND, the signature by one of
+ * KEYS (NULL: by whoever is named in it).  With the head in *OUT, returns the
+ * text as a string in which everything but the body has become comment, so that
+ * line numbers stay; the caller frees.  Or NULL with F.
  */
-int signed_open(const struct signed_text *t, const struct signed_keys *keys,
-    struct signed_head *out, char **body, struct signed_fault *f);
+char *signed_open(const struct signed_text *t, enum signed_kind kind,
+    const struct signed_keys *keys, struct signed_head *out,
+    struct signed_fault *f);
 
 /* SHA-256 of LEN bytes at P. */
 #define SIGNED_SHA_LEN SCHEDULE_SHA_LEN
@@ -162,7 +164,7 @@ void signed_sha(const void *p, size_t len, uint8_t sha[SIGNED_SHA_LEN]);
 struct signed_root {
 	uint64_t version; /* 0: there is none */
 	int64_t expires_s;
-	struct signed_keys role[SIGNED_KINDS]; /* STOP is RELEASE's */
+	struct signed_keys role[SIGNED_KINDS]; /* STOP has those of RELEASE */
 	struct signed_keys next; /* who may sign version + 1 */
 };
 
@@ -281,11 +283,12 @@ void signed_trust_clear(struct signed_trust *tr);
  * Judge T and, if it is good, hold it instead of the former and set `seen'.  0;
  * or -1 with F and all of TR as it was.
  *
- * A root that takes a role's keys away forgets what was held and seen of that
- * role: who stole the key may have used up the versions.  The other texts must
- * be taken again then.
+ * A root that takes a key away from a role forgets what was held and seen of
+ * that role, because who stole the key may have used up the versions; the other
+ * texts must be taken again.  Only `stop.stopped' stays as it was.
  *
- * To read back what was stored: load `seen', then take in the same order.
+ * To read back what was stored: load `seen', then take in the same order.  A
+ * root that `seen' knows needs no root before it.
  */
 int signed_take_root(struct signed_trust *tr, const struct signed_text *t,
     struct signed_fault *f);
