@@ -36,6 +36,12 @@ conduct_init(struct conduct *c, uint32_t rate)
 	bucket_set(&c->bad, BAD_PER_S, BAD_BURST);
 }
 
+int
+conduct_is_held(const struct conduct *c, int64_t now_ns)
+{
+	return c->held_ns > now_ns;
+}
+
 int64_t
 conduct_wait(struct conduct *c, int64_t now_ns)
 {

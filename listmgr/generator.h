@@ -57,6 +57,8 @@ struct conduct {
 /* RATE targets a second, 0: no limit. */
 void conduct_init(struct conduct *c, uint32_t rate);
 void conduct_set_rate(struct conduct *c, uint32_t rate);
+/* Non-zero while it is held for bad lines. */
+int conduct_is_held(const struct conduct *c, int64_t now_ns);
 /* Nanoseconds until its next line may be taken; 0: now. */
 int64_t conduct_wait(struct conduct *c, int64_t now_ns);
 /* It did what costs N of the patience with it.  Returns 0, or for how long it

@@ -7,6 +7,7 @@
  *
  *	acks of what the Prober took ─► start what may start ─► next batch
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 #include "common/log.h"
 #include "common/prog.h"
 #include "common/scan.h"
+#include "common/tls.h"
 #include "common/xmalloc.h"
+#include "listmgr/centre.h"
 #include "listmgr/listmgr.h"
 #include "listmgr/roster.h"
 
@@ -27,6 +30,8 @@
 
 struct listmgr {
 	const char *path; /* of the schedule */
+	const char *centre; /* settings file; NULL: a schedule of our own */
+	const char *make_key;
 	const char *prober; /* socket, NULL: standard output */
 	const char *dir; /* the generators' working directory */
 	const char *user;
@@ -36,7 +41,9 @@ struct listmgr {
 
 	struct roster roster;
 	struct schedule *schedule; /* that runs */
-	struct watch *watch;
+	struct watch *watch; /* NULL: the files are the centre's */
+	struct centre *with; /* the centre; NULL: none */
+	int off; /* the centre lets nobody probe */
 	struct event_base *base;
 	struct event *tell_timer;
 	struct event *wake_timer; /* somebody held may go on */
@@ -53,16 +60,7 @@ struct listmgr {
 static void
 apply_schedule(struct listmgr *m, struct schedule *s)
 {
-	struct work *work = xcalloc(s->nlists, sizeof(*work));
-
-	strcpy(m->roster.host.monitor, s->monitor);
-	for (size_t i = 0; i < s->nlists; i++) {
-		work[i].list = &s->lists[i];
-		work[i].weight = s->lists[i].weight;
-		work[i].schedule = s;
-	}
-	roster_apply(&m->roster, work, s->nlists);
-	free(work);
+	roster_run(&m->roster, s);
 	watch_set(m->watch, s);
 	schedule_free(m->schedule);
 	m->schedule = s;
@@ -78,6 +76,10 @@ on_hup(int signo, short what, void *arg)
 	(void)what;
 	if (m->stopping)
 		return;
+	if (m->with != NULL) {
+		centre_now(m->with);
+		return;
+	}
 	s = schedule_load(
 	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
 	if (s == NULL)
@@ -141,6 +143,8 @@ on_up(void *arg)
 	struct listmgr *m = arg;
 
 	m->up = 1;
+	if (m->with != NULL)
+		feed_signal(m->feed, SIGHUP);
 }
 
 /* What it had not accepted is said again by whoever said it. */
@@ -222,7 +226,7 @@ ack_taken(struct listmgr *m)
 static void
 finish_if_done(struct listmgr *m)
 {
-	if (m->stopping ||
+	if (m->stopping || m->with != NULL ||
 	    roster_count(&m->roster, GENERATOR_DONE) != m->roster.n)
 		return;
 	/* A Prober that dies now would lose what it did not acknowledge. */
@@ -267,8 +271,54 @@ on_tick(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!m->stopping && watch_look(m->watch))
+	if (m->stopping)
+		return;
+	m->roster.host.now_ns = clock_mono_ns();
+	if (m->watch != NULL && watch_look(m->watch))
 		arm_tell(m);
+	if (m->with != NULL)
+		centre_look(m->with);
+}
+
+/* --- the centre ----------------------------------------------------------- */
+
+static void
+on_probing(void *arg, int on)
+{
+	struct listmgr *m = arg;
+
+	m->off = !on;
+	if (m->off)
+		roster_halt(&m->roster);
+}
+
+static void
+on_news(void *arg)
+{
+	arm_tell(arg);
+}
+
+/* One that is not connected reads its files when it starts, or we tell it when
+ * we are. */
+static void
+on_tell_prober(void *arg)
+{
+	struct listmgr *m = arg;
+
+	if (m->feed != NULL)
+		feed_signal(m->feed, SIGHUP);
+}
+
+static void
+follow_centre(struct listmgr *m)
+{
+	static const struct centre_ops ops = {
+	    on_probing, on_news, on_tell_prober};
+
+	m->off = 1;
+	m->roster.host.own_dirs = 1;
+	m->with = centre_new(
+	    &(struct centre_config){m->centre, m->base, &m->roster, &ops, m});
 }
 
 /* A turn follows, that is all. */
@@ -288,7 +338,7 @@ turn(struct listmgr *m)
 	size_t len;
 
 	m->roster.host.now_ns = clock_mono_ns();
-	roster_tend(&m->roster, m->up && !m->stopping);
+	roster_tend(&m->roster, m->up && !m->stopping && !m->off);
 	if (m->stopping || !feed_room(m->feed))
 		return EVLOOP_ONCE;
 	if (feed_acks_itself(m->feed))
@@ -387,6 +437,20 @@ opt_users(void *ctx, const char *arg)
 }
 
 static const char *
+opt_centre(void *ctx, const char *arg)
+{
+	((struct listmgr *)ctx)->centre = arg;
+	return NULL;
+}
+
+static const char *
+opt_make_key(void *ctx, const char *arg)
+{
+	((struct listmgr *)ctx)->make_key = arg;
+	return NULL;
+}
+
+static const char *
 opt_network(void *ctx, const char *arg)
 {
 	(void)arg;
@@ -403,9 +467,13 @@ opt_verbose(void *ctx, const char *arg)
 }
 
 static const struct prog_opt options[] = {
+    {'C', "centre", "SETTINGS", "follow a control server; no SCHEDULE then",
+	opt_centre},
     {'D', "daemon", NULL, "run in the background, log to syslog; needs -p",
 	opt_daemon},
     {'d', "directory", "DIR", "the generators' working directory", opt_dir},
+    {0, "make-key", "FILE", "make a key unless there is one, print its pin",
+	opt_make_key},
     {'n', "check", NULL, "check the schedule, print its canonical form",
 	opt_check},
     {'N', "network", NULL, "the generators may use the network", opt_network},
@@ -455,7 +523,6 @@ run(struct listmgr *m, struct schedule *s)
 	m->roster.host.first_uid = m->first_uid;
 	m->roster.host.own_dirs = m->first_uid != 0;
 	m->roster.host.no_network = !m->network && geteuid() == 0;
-	m->watch = watch_new(&m->roster);
 	signals[0] = prog_signal(m->base, SIGTERM, on_term, m);
 	signals[1] = prog_signal(m->base, SIGINT, on_term, m);
 	signals[2] = prog_signal(m->base, SIGHUP, on_hup, m);
@@ -465,7 +532,12 @@ run(struct listmgr *m, struct schedule *s)
 	if (m->tell_timer == NULL || m->wake_timer == NULL ||
 	    m->tick_timer == NULL || event_add(m->tick_timer, &second) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-	apply_schedule(m, s);
+	if (s != NULL) {
+		m->watch = watch_new(&m->roster);
+		apply_schedule(m, s);
+	} else {
+		follow_centre(m);
+	}
 	m->feed = feed_new(m->base, m->prober, &ops, m);
 	if (m->daemon)
 		prog_ready();
@@ -473,6 +545,7 @@ run(struct listmgr *m, struct schedule *s)
 	feed_free(m->feed);
 	roster_clear(&m->roster);
 	watch_free(m->watch);
+	centre_free(m->with);
 	schedule_free(m->schedule);
 	for (int i = 0; i < 3; i++)
 		event_free(signals[i]);
@@ -483,28 +556,41 @@ run(struct listmgr *m, struct schedule *s)
 	return m->code;
 }
 
+static struct schedule *
+load_schedule(const struct listmgr *m)
+{
+	struct schedule *s = schedule_load(
+	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+
+	if (s == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: not usable", m->path);
+	return s;
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct prog_usage usage = {"listmgr", "[options] SCHEDULE",
+	static const struct prog_usage usage = {"listmgr",
+	    "[options] SCHEDULE | -C SETTINGS",
 	    "run list generators and feed the Prober", EXIT_PERMANENT};
 	struct listmgr m = {0};
-	struct schedule *s;
-	int first, code;
+	struct schedule *s = NULL;
+	int first;
 
 	log_init("listmgr", 0, 0);
 	first = prog_options(&usage, options, argc, argv, &m);
 	log_init("listmgr", 0, m.verbose);
-	if (argc - first != 1)
-		log_fatal(EXIT_PERMANENT, "exactly one SCHEDULE is needed");
+	if (m.make_key != NULL)
+		return tls_make_key(m.make_key);
+	if (argc - first != (m.centre == NULL))
+		log_fatal(EXIT_PERMANENT,
+		    "exactly one SCHEDULE is needed, or -C SETTINGS and none");
 	m.path = argv[first];
 	if (m.check)
-		return check_schedule(&m);
-	s = schedule_load(
-	    m.path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
-	if (s == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: not usable", m.path);
+		return m.centre != NULL ? centre_check(m.centre)
+					: check_schedule(&m);
+	if (m.centre == NULL)
+		s = load_schedule(&m);
 	enter(&m);
-	code = run(&m, s);
-	return code;
+	return run(&m, s);
 }

@@ -117,6 +117,9 @@ int feed_room(const struct feed *f);
 int feed_acks_itself(const struct feed *f);
 void feed_write(struct feed *f, const char *buf, size_t len);
 
+/* Send SIGNO to the Prober, if it is connected by a unix-domain socket. */
+void feed_signal(const struct feed *f, int signo);
+
 /* Tell the Prober to finish what it measures and to refuse what is queued. */
 void feed_exit(struct feed *f);
 

@@ -130,6 +130,21 @@ roster_apply(struct roster *r, const struct work *work, size_t n)
 }
 
 void
+roster_run(struct roster *r, const struct schedule *s)
+{
+	struct work *work = xcalloc(s->nlists, sizeof(*work));
+
+	strcpy(r->host.monitor, s->monitor);
+	for (size_t i = 0; i < s->nlists; i++) {
+		work[i].list = &s->lists[i];
+		work[i].weight = s->lists[i].weight;
+		work[i].schedule = s;
+	}
+	roster_apply(r, work, s->nlists);
+	free(work);
+}
+
+void
 roster_tend(struct roster *r, int start)
 {
 	struct generator *g;

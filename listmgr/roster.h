@@ -29,6 +29,9 @@ void roster_clear(struct roster *r);
  * in another way are halted, weights and rates change at once. */
 void roster_apply(struct roster *r, const struct work *work, size_t n);
 
+/* The same for all lists of S, a schedule of our own. */
+void roster_run(struct roster *r, const struct schedule *s);
+
 /* The one in service with this list number, or NULL. */
 struct generator *roster_find(const struct roster *r, uint32_t number);
 
