@@ -282,6 +282,19 @@ leave(struct place *p, size_t i)
 	p->n--;
 }
 
+/* The newest release has the last word on what may run, whatever generation it
+ * is from. */
+static int
+is_withdrawn(const struct place *p, const struct placed *d)
+{
+	const struct schedule *s = d->gen->assign.schedule;
+	const struct schedule_file *code;
+
+	code = schedule_code_of(s, schedule_find(s, d->list));
+	return code != NULL &&
+	    signed_release_withdrawn(&p->store->trust.release, code->sha);
+}
+
 /* What is to run: each list from its generation, with the weight of now. */
 static void
 run(struct place *p)
@@ -294,6 +307,11 @@ run(struct place *p)
 
 	for (size_t i = 0; i < p->n; i++) {
 		d = p->list[i];
+		if (is_withdrawn(p, d)) {
+			log_warn("list %u: its program was withdrawn: stopped",
+			    d->list);
+			continue;
+		}
 		work[n].schedule = d->gen->assign.schedule;
 		work[n].list = schedule_find(work[n].schedule, d->list);
 		work[n].weight =
@@ -305,6 +323,8 @@ run(struct place *p)
 	for (size_t i = 0; i < p->n; i++) {
 		d = p->list[i];
 		g = roster_find(p->roster, d->list);
+		if (g == NULL)
+			continue;
 		link_files(p, d, g);
 		/* One that was just made reads the files at its start. */
 		if (d->nnames > 0 && g->started_ns != 0)

@@ -93,11 +93,13 @@ end_round(struct sync *s)
 		sync_give_up(s, strerror(errno));
 		return;
 	}
-	if (switched == 1) {
+	if (switched == 1)
 		log_info("generation %s", s->cfg.store->current->name);
+	/* A release alone may have withdrawn what runs. */
+	if (switched == 1 || s->fetch.judged[SIGNED_RELEASE] != 0)
 		s->cfg.ops->switched(s->cfg.arg);
+	if (switched == 1)
 		store_prune(s->cfg.store);
-	}
 	if (!s->fetch.refused)
 		note_good(s);
 	sync_look(s);

@@ -182,8 +182,8 @@ class Centre:
         try:
             tls = self.ctx.wrap_socket(conn, server_side=True)
             Session(self, tls).run()
-        except (OSError, ssl.SSLError, EOFError) as e:
-            import traceback; traceback.print_exc()
+        except (OSError, ssl.SSLError):
+            pass  # it hung up
         finally:
             conn.close()
 
