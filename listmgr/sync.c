@@ -189,6 +189,8 @@ sync_new(const struct sync_config *cfg)
 	if (s->timer == NULL || s->slow == NULL)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
 	sync_set_timer(s->timer, 0);
+	/* What is stored runs before anybody is asked. */
+	sync_look(s);
 	return s;
 }
 
