@@ -36,7 +36,7 @@ struct reading {
 	void *arg;
 	int line; /* being read */
 	int errors; /* besides those that conf counts */
-	int monitor; /* there was such a line */
+	int monitor, idle; /* there was such a line */
 };
 
 /* A line may have several errors: all are said at once. */
@@ -487,6 +487,18 @@ check_files(struct reading *r)
 	}
 }
 
+static const char *
+set_idle(void *ctx, char **words, int nwords, int line)
+{
+	struct reading *r = ctx;
+
+	(void)words;
+	(void)nwords;
+	(void)line;
+	r->idle = 1;
+	return NULL;
+}
+
 static const struct conf_key schedule_keys[] = {
     {"monitor", 1, 1, 1, set_monitor, "monitor NAME"},
     {"list", 1, -1, 0, set_list,
@@ -494,6 +506,7 @@ static const struct conf_key schedule_keys[] = {
 	"ARGUMENT..."},
     {"file", 2, -1, 0, set_file, "file LIST NAME on-change=DIRECTIVE"},
     {"code", 1, -1, 0, set_code, "code NAME [on-change=DIRECTIVE]"},
+    {"idle", 0, 0, 1, set_idle, "idle"},
     {0},
 };
 
@@ -509,8 +522,10 @@ finish(struct reading *r, int errors)
 	r->line = 0;
 	if (!r->monitor && (r->s->nlists > 0 || errors == 0))
 		complain(r, "monitor NAME missing");
-	if (errors + r->errors == 0 && r->s->nlists == 0)
+	if (errors + r->errors == 0 && r->s->nlists == 0 && !r->idle)
 		complain(r, "no list");
+	if (r->s->nlists > 0 && r->idle)
+		complain(r, "idle, and there are lists");
 	if (errors + r->errors == 0)
 		return r->s;
 	schedule_free(r->s);

@@ -6,6 +6,7 @@
  *	    [memory=SIZE] [processes=N] run PROGRAM ARGUMENT...
  *	file LIST NAME on-change=DIRECTIVE [sha256=HASH size=BYTES]
  *	code NAME [on-change=DIRECTIVE] [sha256=HASH size=BYTES]
+ *	idle		there is no list, on purpose
  *
  * Read by the List Manager, which runs it, and by the publisher, which checks
  * it for others and puts the hashes in.  It is also the body of the text that
@@ -76,7 +77,7 @@ struct schedule_file {
 struct schedule {
 	char monitor[CMD_NAME_MAX];
 	struct schedule_list *lists; /* nlists, in the order of the file */
-	size_t nlists;
+	size_t nlists; /* 0: idle */
 	struct schedule_file *files; /* nfiles, as they come */
 	size_t nfiles;
 	struct schedule_file *codes; /* ncodes, as they come */

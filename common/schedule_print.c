@@ -74,7 +74,8 @@ schedule_print(const struct schedule *s)
 
 	if (f == NULL)
 		abort();
-	fprintf(f, "monitor %s\n", s->monitor);
+	fprintf(
+	    f, "monitor %s\n%s", s->monitor, s->nlists == 0 ? "idle\n" : "");
 	for (l = s->lists; l < s->lists + s->nlists; l++) {
 		fprintf(f, "list %u name=%s weight=%u", l->number, l->name,
 		    l->weight);

@@ -104,6 +104,8 @@ write_versions(const struct beat_config *b, struct chan *chan)
 	chan_printf(
 	    chan, "beat assign=%" PRIu64, g != NULL ? g->assign.version : 0);
 	chan_printf(chan, "beat probing=%s", limits_word(b->limits->state));
+	chan_printf(
+	    chan, "beat period=%lld", b->settings->period_ns / NS_PER_SEC);
 	chan_printf(chan, "beat software=%s", VERSION);
 }
 

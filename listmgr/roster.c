@@ -132,7 +132,7 @@ roster_apply(struct roster *r, const struct work *work, size_t n)
 void
 roster_run(struct roster *r, const struct schedule *s)
 {
-	struct work *work = xcalloc(s->nlists, sizeof(*work));
+	struct work *work = xcalloc(s->nlists + 1, sizeof(*work));
 
 	strcpy(r->host.monitor, s->monitor);
 	for (size_t i = 0; i < s->nlists; i++) {

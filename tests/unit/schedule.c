@@ -169,6 +169,7 @@ test_files(void **state)
 	    {GOOD "code /bin/sh",
 		"f:3: file name \"/bin/sh\" is not "
 		"[a-z0-9][a-z0-9_.-]{0,40}\n"},
+	    {GOOD "idle", "f:0: idle, and there are lists\n"},
 	    {GOOD "code x\ncode x", "f:4: x is there already, on line 3\n"},
 	};
 
@@ -222,8 +223,17 @@ test_without_programs(void **state)
 				   "list 1 name=a weight=1 run nowhere/x\n";
 	struct said said = {0};
 	struct schedule *s;
+	char *out;
 
 	(void)state;
+	s = schedule_parse(
+	    "f", "idle\nmonitor m\n", SCHEDULE_CHECK_TEXT, say, &said);
+	assert_non_null(s);
+	assert_int_equal(s->nlists, 0);
+	out = schedule_print(s);
+	assert_string_equal(out, "monitor m\nidle\n");
+	free(out);
+	schedule_free(s);
 	s = schedule_parse("f", text, SCHEDULE_CHECK_TEXT, say, &said);
 	assert_non_null(s);
 	assert_int_equal(said.n, 0);
