@@ -18,8 +18,10 @@
 #ifndef COMMON_WARTS_BUF_H
 #define COMMON_WARTS_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/addr.h"
 #include "common/warts/warts.h"
@@ -67,6 +69,23 @@ void wbuf_tv(struct wbuf *b, struct warts_tv tv);
  * until the record ends.  A pending record_begin is required. */
 void wbuf_addr(struct wbuf *b, const struct addr *a);
 void wbuf_saddr(struct wbuf *b, const struct addr *a);
+
+/* Values at P, where there is room; these return the byte behind. */
+static inline uint8_t *
+wbuf_put16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, 2);
+	return p + 2;
+}
+
+static inline uint8_t *
+wbuf_put32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, 4);
+	return p + 4;
+}
 
 #define WBUF_ADDR_MAX 18 /* bytes of the longest */
 /* The same as wbuf_addr at P, where there is room; returns the byte behind. */
