@@ -1,30 +1,10 @@
 #include "common/addr.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/scan.h"
-
-size_t
-addr_len(int family)
-{
-	static const uint8_t len[] = {0, 4, 16, 6, 8};
-
-	if (family < 0 || family >= (int)sizeof(len))
-		return 0;
-	return len[family];
-}
-
-struct addr
-addr_make(int family, const void *bytes)
-{
-	struct addr a = {.family = (uint8_t)family};
-
-	memcpy(a.b, bytes, addr_len(family));
-	return a;
-}
 
 /* 0..255 at S, without leading zeros; returns what is behind, or NULL. */
 static const char *
@@ -165,36 +145,6 @@ int
 addr_cmp(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a, b, sizeof(*a));
-}
-
-int
-addr_equal(const struct addr *a, const struct addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a full mix. */
-static uint64_t
-mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-uint64_t
-addr_hash(const struct addr *a)
-{
-	uint64_t w[2];
-
-	memcpy(w, a->b, sizeof(w));
-	w[0] = le64toh(w[0]);
-	w[1] = le64toh(w[1]);
-	if (w[1] == 0)
-		return mix(w[0] + a->family);
-	return mix(mix(w[0] + a->family) ^ w[1]);
 }
 
 int

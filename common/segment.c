@@ -46,7 +46,6 @@ struct segment_writer {
 	int64_t now_ns, opened_ns, synced_ns, quota_ns;
 	int full; /* no space: nothing is taken */
 	uint64_t used; /* of the quota: at the last look, and recorded since */
-	int over_quota; /* nothing is taken until the next look */
 	int suspect; /* to be told by the next tick */
 	char reason[128];
 };
@@ -419,33 +418,28 @@ segment_answers(struct segment_writer *w, uint64_t number)
 	w->answers = number;
 }
 
-/* LEN bytes more, or at a look all of them. */
-static void
-use_quota(struct segment_writer *w, uint64_t len)
+static int
+is_over_quota(const struct segment_writer *w)
 {
-	w->used += len;
-	if (w->cfg.quota_bytes == 0 || w->used < w->cfg.quota_bytes)
-		return;
-	w->over_quota = 1;
-	snprintf(w->reason, sizeof(w->reason), "quota of %llu bytes is used up",
-	    (unsigned long long)w->cfg.quota_bytes);
+	return w->cfg.quota_bytes != 0 && w->used >= w->cfg.quota_bytes;
 }
 
 int
-segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+segment_result(struct segment_writer *w, int cycle, uint16_t type, void *result)
 {
+	uint32_t list_id, cycle_id;
 	size_t before;
 
 	/* A seal by size comes before a record, not behind it: whoever is told
 	 * of the seal must find that this record is his to give, or that it
 	 * was taken, and not something in between. */
 	seal_if_due(w);
-	if (w->full || w->over_quota)
+	if (w->full || is_over_quota(w))
 		return -1;
-	use(w, cycle, &t->list, &t->cycle);
+	use(w, cycle, &list_id, &cycle_id);
 	before = w->keep.len;
-	warts_trace_encode(&w->keep, t);
-	use_quota(w, w->keep.len - before);
+	warts_result_encode(&w->keep, type, result, list_id, cycle_id);
+	w->used += w->keep.len - before;
 	if (w->answers != 0)
 		note(w, cycle, SEGMENT_FINISHED, w->answers);
 	w->answers = 0;
@@ -517,9 +511,8 @@ check_quota(struct segment_writer *w)
 	if (w->cfg.quota_bytes == 0 || w->now_ns - w->quota_ns < QUOTA_NS)
 		return;
 	w->quota_ns = w->now_ns;
-	w->over_quota = 0;
-	w->used = segment_dir_bytes(w->dir.spool);
-	use_quota(w, w->keep.len - w->keep_written);
+	w->used =
+	    segment_dir_bytes(w->dir.spool) + w->keep.len - w->keep_written;
 }
 
 enum segment_state
@@ -536,7 +529,7 @@ segment_tick(struct segment_writer *w, int64_t now_ns)
 	check_quota(w);
 	suspect = w->suspect;
 	w->suspect = 0;
-	if (w->full || w->over_quota)
+	if (w->full || is_over_quota(w))
 		return SEGMENT_FULL;
 	return suspect ? SEGMENT_SUSPECT : SEGMENT_OK;
 }
@@ -581,7 +574,7 @@ segment_durable(const struct segment_writer *w)
 const char *
 segment_reason(const struct segment_writer *w)
 {
-	return w->reason;
+	return w->full || !is_over_quota(w) ? w->reason : "quota is used up";
 }
 
 int

@@ -123,12 +123,20 @@ void segment_account(struct segment_writer *w, const struct segment_account *a);
 void segment_answers(struct segment_writer *w, uint64_t number);
 
 /*
- * Append a trace.  t->list and t->cycle are overwritten with the file-local
- * ids of CYCLE (so T is not const).  The record is in memory until the next
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING).
+ * Its list and cycle are overwritten with the file-local
+ * ids of CYCLE (so it is not const).  The record is in memory until the next
  * flush.  Returns 0, or -1 when the writer is stopped by a full disk (nothing
  * was taken; call again after segment_tick says it may go on).
  */
-int segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t);
+int segment_result(
+    struct segment_writer *w, int cycle, uint16_t type, void *result);
+/* The same for a trace. */
+static inline int
+segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+{
+	return segment_result(w, cycle, WARTS_TRACE, t);
+}
 
 /* Seal now and start the next segment (SIGUSR1).  An empty segment (no record)
  * is not sealed.  Either way the asker can see that it was done (the time of

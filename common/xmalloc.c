@@ -46,12 +46,20 @@ xreallocarray(void *p, size_t n, size_t size)
 }
 
 void *
-xmalloc_large(size_t size)
+xaligned(size_t align, size_t size)
 {
 	void *p;
 
-	if (posix_memalign(&p, LARGE_PAGE, size) != 0)
+	if (posix_memalign(&p, align, size) != 0)
 		die(size);
+	return p;
+}
+
+void *
+xmalloc_large(size_t size)
+{
+	void *p = xaligned(LARGE_PAGE, size);
+
 	/* Only advice: small pages will do. */
 	madvise(p, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
 	return p;

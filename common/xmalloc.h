@@ -15,6 +15,9 @@ void *xmalloc(size_t size);
 /* N objects of SIZE bytes, zeroed; the product is checked for overflow. */
 void *xcalloc(size_t n, size_t size);
 
+/* SIZE bytes at a multiple of ALIGN (a power of two), uninitialised. */
+void *xaligned(size_t align, size_t size);
+
 /* Resize P to N objects of SIZE bytes; the product is checked. */
 void *xreallocarray(void *p, size_t n, size_t size);
 

@@ -51,7 +51,7 @@ spool_record(struct output *o, int handle, struct technique_record *rec)
 
 	if (s->cp != NULL)
 		segment_answers(s->w, rec->number);
-	return segment_trace(s->w, handle, &rec->trace);
+	return segment_result(s->w, handle, rec->type, &rec->trace);
 }
 
 /* Say it when the disk's state changes, once. */
