@@ -36,6 +36,7 @@ struct scan {
 	uint64_t next; /* number of the next record */
 	uint64_t mark_next; /* ... at the previous mark */
 	const char *why;
+	int failed; /* errno of a read: what follows is not what the file holds */
 };
 
 int
@@ -95,6 +96,7 @@ need(struct scan *s, size_t len)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {
+			s->failed = errno;
 			s->why = "read error";
 			return -1;
 		}
@@ -286,12 +288,12 @@ hash_rest(struct scan *s)
 {
 	const char *why = s->why;
 
-	for (;;) {
+	while (s->failed == 0) {
 		take(s, s->end - s->start);
 		if (need(s, 1) == -1)
 			break;
 	}
-	if (!s->eof)
+	if (s->failed != 0)
 		return -1;
 	s->why = why;
 	return 0;
@@ -334,7 +336,7 @@ segment_read(int fd, const struct segment_read_opts *opts,
 		info->stopped = s.offset;
 	} while (step(&s) == 0);
 	rc = hash_rest(&s);
-	saved = rc == -1 ? errno : 0;
+	saved = s.failed;
 	info->bytes = s.offset;
 	hash_taken(&s);
 	segment_hash_sum(s.sha, info->sha);

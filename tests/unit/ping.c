@@ -91,6 +91,24 @@ technique_block(struct task *t)
 	return technique_scratch(TECHNIQUE_BLOCK);
 }
 
+/* A ping looks for none of its blocks. */
+void *
+technique_last_block(const struct task *t)
+{
+	(void)t;
+	fail();
+	return NULL;
+}
+
+void *
+technique_next_block(const struct task *t, const void *block)
+{
+	(void)t;
+	(void)block;
+	fail();
+	return NULL;
+}
+
 static void
 begin(const char *text, int family)
 {
