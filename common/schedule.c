@@ -9,9 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/line.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "common/xmalloc.h"
+
+#define RATE_MAX 100000000
+#define PROCESSES_MAX 30000
+#define MEMORY_MAX (UINT64_C(1) << 40)
 
 static const char *const change_names[] = {
     [SCHEDULE_NONE] = "none",
@@ -92,6 +97,64 @@ key_descr(struct reading *r, struct schedule_list *l, const char *value)
 		strcpy(l->descr, value);
 }
 
+static void
+key_rate(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, 1, RATE_MAX, &l->limits.rate) == -1)
+		complain(
+		    r, "rate \"%s\" is not a number 1..%d", value, RATE_MAX);
+}
+
+static void
+key_line(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, SCHEDULE_LINE_MIN, LINE_MAX_COMMAND,
+		&l->limits.line) == -1)
+		complain(r, "line \"%s\" is not a number %d..%d", value,
+		    SCHEDULE_LINE_MIN, LINE_MAX_COMMAND);
+}
+
+static void
+key_processes(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, 1, PROCESSES_MAX, &l->limits.processes) == -1)
+		complain(r, "processes \"%s\" is not a number 1..%d", value,
+		    PROCESSES_MAX);
+}
+
+/* Bytes, or a number with K, M or G behind it. */
+static int
+scan_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(s);
+	const char *unit = len > 0 ? strchr(units, s[len - 1]) : NULL;
+	char digits[21];
+	uint64_t n;
+	int shift = 0;
+
+	if (unit != NULL && *unit != '\0') {
+		shift = 10 * (int)(unit - units + 1);
+		len--;
+	}
+	if (len >= sizeof(digits))
+		return -1;
+	memcpy(digits, s, len);
+	digits[len] = '\0';
+	if (scan_u64(digits, 0, MEMORY_MAX >> shift, &n) == -1 ||
+	    n << shift < SCHEDULE_MEMORY_MIN)
+		return -1;
+	*out = n << shift;
+	return 0;
+}
+
+static void
+key_memory(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_size(value, &l->limits.memory) == -1)
+		complain(r, "memory \"%s\" is not a size 1M..1024G", value);
+}
+
 static const struct list_key {
 	const char *name;
 	int required;
@@ -101,6 +164,10 @@ static const struct list_key {
     {"name", 1, key_name},
     {"weight", 1, key_weight},
     {"descr", 0, key_descr},
+    {"rate", 0, key_rate},
+    {"line", 0, key_line},
+    {"memory", 0, key_memory},
+    {"processes", 0, key_processes},
 };
 
 #define NKEYS (sizeof(list_keys) / sizeof(list_keys[0]))
@@ -506,66 +573,6 @@ schedule_free(struct schedule *s)
 	free(s->files);
 	free(s->codes);
 	free(s);
-}
-
-/* KEY (or nothing) and WORD as one word of a line: in quotes only where it
- * must be, so that no line becomes longer than it came. */
-static void
-print_word(FILE *f, const char *key, const char *word)
-{
-	int bare = *key == '\0' && (*word == '\0' || *word == '#');
-	int quote = bare || word[strcspn(word, " \t")] != '\0';
-
-	fprintf(f, quote ? " %s\"%s\"" : " %s%s", key, word);
-}
-
-static void
-print_file(FILE *f, const struct schedule_file *file)
-{
-	char hex[2 * SCHEDULE_SHA_LEN + 1];
-
-	fprintf(f, "%s on-change=%s", file->name,
-	    schedule_change_name(file->on_change));
-	if (file->has_object)
-		fprintf(f, " sha256=%s size=%" PRIu64,
-		    segment_dir_hex(hex, file->sha, sizeof(file->sha)),
-		    file->size);
-	putc('\n', f);
-}
-
-char *
-schedule_print(const struct schedule *s)
-{
-	const struct schedule_list *l;
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f == NULL)
-		abort();
-	fprintf(
-	    f, "monitor %s\n%s", s->monitor, s->nlists == 0 ? "idle\n" : "");
-	for (l = s->lists; l < s->lists + s->nlists; l++) {
-		fprintf(f, "list %u name=%s weight=%u", l->number, l->name,
-		    l->weight);
-		if (l->descr[0] != '\0')
-			print_word(f, "descr=", l->descr);
-		fprintf(f, " run");
-		for (int i = 0; i < l->argc; i++)
-			print_word(f, "", l->argv[i]);
-		putc('\n', f);
-	}
-	for (size_t i = 0; i < s->nfiles; i++) {
-		fprintf(f, "file %u ", s->files[i].list);
-		print_file(f, &s->files[i]);
-	}
-	for (size_t i = 0; i < s->ncodes; i++) {
-		fprintf(f, "code ");
-		print_file(f, &s->codes[i]);
-	}
-	if (fclose(f) != 0)
-		abort();
-	return text;
 }
 
 const struct schedule_list *

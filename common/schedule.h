@@ -2,15 +2,17 @@
  * schedule: the weighted schedule of a monitor (schedule(5)).
  *
  *	monitor NAME
- *	list NUMBER name=NAME weight=N [descr="..."] run PROGRAM ARGUMENT...
+ *	list NUMBER name=NAME weight=N [descr="..."] [rate=N] [line=N]
+ *	    [memory=SIZE] [processes=N] run PROGRAM ARGUMENT...
  *	file LIST NAME on-change=DIRECTIVE [sha256=HASH size=BYTES]
  *	code NAME [on-change=DIRECTIVE] [sha256=HASH size=BYTES]
  *	idle		there is no list, on purpose
  *
  * Read by the List Manager, which runs it, and by the publisher, which checks
  * it for others and puts the hashes in.  It is also the body of the text that
- * assigns a monitor its work (signed.h).  A schedule is valid as a whole or not at all; every error of
- * a file is reported.  The canonical form parses again to the same schedule.
+ * assigns a monitor its work (signed.h).  A schedule is valid as a whole or not
+ * at all; every error of a file is reported.  The canonical form parses again
+ * to the same schedule.
  */
 #ifndef COMMON_SCHEDULE_H
 #define COMMON_SCHEDULE_H
@@ -39,11 +41,23 @@ enum schedule_change {
 /* The word of it. */
 const char *schedule_change_name(enum schedule_change change);
 
+#define SCHEDULE_LINE_MIN 64 /* bytes */
+#define SCHEDULE_MEMORY_MIN (1u << 20) /* bytes */
+
+/* What a generator may do; 0 where nothing is said. */
+struct schedule_limits {
+	uint32_t rate; /* targets per second */
+	uint32_t line; /* bytes of a line with its \n */
+	uint32_t processes;
+	uint64_t memory; /* bytes, of each process */
+};
+
 struct schedule_list {
 	uint32_t number;
 	uint32_t weight; /* 1..SCHEDULE_WEIGHT_MAX */
 	char name[CMD_NAME_MAX];
 	char descr[CMD_DESCR_MAX]; /* "" if not given */
+	struct schedule_limits limits;
 	char **argv; /* argc words and a NULL */
 	int argc;
 	int line; /* of the file */

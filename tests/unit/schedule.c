@@ -97,6 +97,24 @@ test_errors(void **state)
 	    {"list 1 name=a weight=1 run /bin/cat \x01",
 		"f:2: byte outside printable ASCII\n"},
 	    {"", "f:0: no list\n"},
+	    {"list 1 name=a weight=1 rate=0 run /bin/cat",
+		"f:2: rate \"0\" is not a number 1..100000000\n"},
+	    {"list 1 name=a weight=1 line=63 run /bin/cat",
+		"f:2: line \"63\" is not a number 64..1024\n"},
+	    {"list 1 name=a weight=1 line=1025 run /bin/cat",
+		"f:2: line \"1025\" is not a number 64..1024\n"},
+	    {"list 1 name=a weight=1 processes=0 run /bin/cat",
+		"f:2: processes \"0\" is not a number 1..30000\n"},
+	    {"list 1 name=a weight=1 memory=1000K run /bin/cat",
+		"f:2: memory \"1000K\" is not a size 1M..1024G\n"},
+	    {"list 1 name=a weight=1 memory=1025G run /bin/cat",
+		"f:2: memory \"1025G\" is not a size 1M..1024G\n"},
+	    {"list 1 name=a weight=1 memory=64MB run /bin/cat",
+		"f:2: memory \"64MB\" is not a size 1M..1024G\n"},
+	    {"list 1 name=a weight=1 memory=K run /bin/cat",
+		"f:2: memory \"K\" is not a size 1M..1024G\n"},
+	    {"list 1 name=a weight=1 memory= run /bin/cat",
+		"f:2: memory \"\" is not a size 1M..1024G\n"},
 	    /* All of one line and of all lines. */
 	    {"list y name=B weight=z\nwhat\n" GOOD "list 1 name=a weight=2\n",
 		"f:2: list number \"y\" is not 0..2147483647\n"
@@ -233,14 +251,18 @@ test_canonical(void **state)
 	    "monitor mon-1.x\n"
 	    "file 0 targets on-change=new-cycle # before its list\n"
 	    "code cat size=12 sha256=" SHA "\n"
-	    "list 0 name=z weight=1000 descr=#1 run cat\n"
+	    "list 0 processes=30 name=z line=0100 weight=1000 descr=#1 "
+	    "memory=2048K rate=9 run cat\n"
 	    "file 7 x.txt sha256=" SHA " size=0 on-change=update\n"
-	    "code other on-change=none\n";
+	    "code other on-change=none\n"
+	    "list 5 name=m weight=1 memory=1025K run cat\n";
 	static const char want[] =
 	    "monitor mon-1.x\n"
 	    "list 7 name=a.b-c weight=3 descr=\"two words\" run /bin/cat -n "
 	    "\"a file\" \"\" \"#no\" a#b=c run\n"
-	    "list 0 name=z weight=1000 descr=#1 run cat\n"
+	    "list 0 name=z weight=1000 descr=#1 rate=9 line=100 memory=2M "
+	    "processes=30 run cat\n"
+	    "list 5 name=m weight=1 memory=1025K run cat\n"
 	    "file 0 targets on-change=new-cycle\n"
 	    "file 7 x.txt on-change=update sha256=" SHA " size=0\n"
 	    "code cat on-change=restart sha256=" SHA " size=12\n"
@@ -253,7 +275,8 @@ test_canonical(void **state)
 	s = schedule_parse("f", text, SCHEDULE_CHECK_PROGRAMS, say, &said);
 	assert_string_equal(said.text, "");
 	assert_non_null(s);
-	assert_int_equal(s->nlists, 2);
+	assert_int_equal(s->nlists, 3);
+	assert_true(s->lists[1].limits.memory == 2 << 20);
 	assert_int_equal(s->lists[0].argc, 7);
 	assert_null(s->lists[0].argv[7]);
 	assert_int_equal(s->lists[1].weight, 1000);
