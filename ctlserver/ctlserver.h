@@ -324,8 +324,7 @@ char *plan_body(const struct signed_text *t);
 
 /* --- publish.c: sign, put, switch; the lock is the caller's --------------------- */
 
-/* Sign with P->keys, put, and switch all monitors, or with CANARY those only,
- * while the others wait.  0 or -1, logged. */
+/* Sign, put, and switch all, or with CANARY those only.  0 or -1, logged. */
 int publish_plan(struct plan *p, int canary);
 
 /* Print the publications. */
