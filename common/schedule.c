@@ -570,19 +570,17 @@ schedule_free(struct schedule *s)
 const struct schedule_list *
 schedule_find(const struct schedule *s, uint32_t number)
 {
-	for (size_t i = 0; i < s->nlists; i++) {
+	for (size_t i = 0; i < s->nlists; i++)
 		if (s->lists[i].number == number)
 			return &s->lists[i];
-	}
 	return NULL;
 }
 
 const struct schedule_file *
 schedule_code_of(const struct schedule *s, const struct schedule_list *l)
 {
-	for (size_t i = 0; i < s->ncodes; i++) {
+	for (size_t i = 0; i < s->ncodes; i++)
 		if (strcmp(s->codes[i].name, l->argv[0]) == 0)
 			return &s->codes[i];
-	}
 	return NULL;
 }
