@@ -1,12 +1,13 @@
 /*
  * engine: the loop turn.
  *
- *	receive → expire → admit → techniques → transmit → record
+ *	admit → techniques → transmit → receive → expire → record
  *
  * Every stage is bounded, so that commands, signals and the disk are never
  * starved.  There is one timer: it is set to the next thing that has a time,
- * and a turn does all that is due.  While a turn is near, replies wait in the
- * ring for it, and the process does not wake up for them.
+ * and a turn does all that is due.  Sending comes first, as it is what the turn
+ * was woken in time for.  While a turn is near, replies wait in the ring for
+ * it, and the process does not wake up for them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +32,10 @@
 #define RX_WATCH_NS (2 * NS_PER_MS)
 #define TX_RETRY_NS NS_PER_MS
 #define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
-#define NAPS_MAX 8 /* in a row */
+#define NAPPING_NS (25 * NS_PER_MS) /* then the loop sees to other things */
+/* Where wake-ups are what costs, silence is concluded for some time at once. */
+#define EXPIRE_REST_NS (7 * NS_PER_MS)
+#define EXPIRE_DENSE_PPS 50000 /* above: with each turn, evenly */
 
 /* --- receive ---------------------------------------------------------------- */
 
@@ -83,6 +87,16 @@ was_lossy(const struct engine *e, const struct task *t)
 	return sent_ns < e->lossy_to_ns && t->due_ns > e->lossy_from_ns;
 }
 
+/* When is silence to be concluded next? */
+static int64_t
+expire_due(const struct engine *e)
+{
+	int64_t due_ns = timeout_due(&e->window.timeout);
+	int64_t rested_ns = e->expired_ns + e->expire_rest_ns;
+
+	return due_ns > rested_ns ? due_ns : rested_ns;
+}
+
 static void
 expire(struct engine *e)
 {
@@ -90,6 +104,7 @@ expire(struct engine *e)
 
 	if (timeout_due(&e->window.timeout) > e->now_ns)
 		return;
+	e->expired_ns = e->now_ns;
 	look_for_losses(e);
 	for (int i = 0; i < EXPIRE_BUDGET; i++) {
 		t = timeout_pop(&e->window.timeout, e->now_ns);
@@ -131,8 +146,9 @@ admit(struct engine *e, uint32_t credits)
 
 /* Build frames for the tasks that wait longest. */
 static void
-build_batch(struct engine *e, int want)
+build_batch(struct engine *e, uint32_t most)
 {
+	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
 	struct batch *b = &e->batch;
 	struct probe pr;
 	struct task *t;
@@ -207,6 +223,7 @@ not_sent(struct engine *e, int err)
 
 	if (is_passing(err)) {
 		e->stats.tx_refused++;
+		pacer_refused(&e->pacer);
 		b->retry_ns = e->now_ns + TX_RETRY_NS;
 		return;
 	}
@@ -216,48 +233,50 @@ not_sent(struct engine *e, int err)
 	b->first++;
 }
 
-/* Send what is in the batch.  Returns 0 when it is empty afterwards. */
+/* Send MOST of the batch at most, in one call.  How many, or -1: not now. */
 static int
-flush_batch(struct engine *e)
+send_batch(struct engine *e, uint32_t most)
 {
 	struct batch *b = &e->batch;
-	int64_t tx_ns;
-	int n;
+	int n = b->count - b->first;
+	int64_t tx_ns = clock_wall_ns();
 
-	while (b->first < b->count) {
-		tx_ns = clock_wall_ns();
-		n = tx_send(e->tx, b->frames + b->first, b->count - b->first);
-		if (n == -1) {
-			not_sent(e, errno);
-			if (b->retry_ns > e->now_ns)
-				return -1;
-			continue;
-		}
-		e->stats.sent += (uint64_t)n;
-		pacer_spend(&e->pacer, (uint32_t)n);
-		tell_sent(b, n, tx_ns);
+	n = tx_send(
+	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
+	if (n == -1) {
+		not_sent(e, errno);
+		return b->retry_ns > e->now_ns ? -1 : 0;
 	}
-	return 0;
+	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
+	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
+	e->stats.sent += (uint64_t)n;
+	tell_sent(b, n, tx_ns);
+	return n;
 }
 
+/* Send CREDITS packets: what the kernel had no room for, then new ones. */
 static void
 transmit(struct engine *e, uint32_t credits)
 {
-	uint32_t n;
+	struct batch *b = &e->batch;
+	int n;
 
-	if (e->batch.first < e->batch.count) {
-		if (e->now_ns < e->batch.retry_ns)
+	if (b->first < b->count) {
+		if (e->now_ns < b->retry_ns)
 			return;
-		drop_overtaken(&e->batch);
-		if (flush_batch(e) == -1)
-			return;
+		drop_overtaken(b);
 	}
-	while (credits > 0 && e->window.nready > 0) {
-		n = credits < ENGINE_BATCH ? credits : ENGINE_BATCH;
-		build_batch(e, (int)n);
-		credits -= (uint32_t)e->batch.count;
-		if (flush_batch(e) == -1)
+	while (credits > 0) {
+		if (b->first == b->count)
+			build_batch(e, credits);
+		if (b->first == b->count) {
+			pacer_idle(&e->pacer);
 			return;
+		}
+		n = send_batch(e, credits);
+		if (n == -1)
+			return;
+		credits -= (uint32_t)n;
 	}
 }
 
@@ -348,6 +367,19 @@ adapt_rate(struct engine *e)
 	    (uintmax_t)drops, (uintmax_t)e->pacer.pps);
 }
 
+/* A full transmit queue makes itself slower: what it refuses is sent later. */
+static void
+tell_refused(struct engine *e)
+{
+	uint64_t n = e->stats.tx_refused - e->told_refused;
+
+	if (n > 0)
+		log_info("the transmit queue was full %ju times: sending "
+			 "as fast as it takes",
+		    (uintmax_t)n);
+	e->told_refused = e->stats.tx_refused;
+}
+
 static void
 tick(struct engine *e)
 {
@@ -355,6 +387,7 @@ tick(struct engine *e)
 
 	look_for_losses(e);
 	adapt_rate(e);
+	tell_refused(e);
 	e->tick_ns = e->now_ns + TICK_NS;
 	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL;
 	     lc = TAILQ_NEXT(lc, link))
@@ -385,8 +418,9 @@ next_turn(const struct engine *e)
 	}
 	if (at_ns < due_ns)
 		due_ns = at_ns;
-	at_ns = timeout_due(&e->window.timeout);
-	if (at_ns < due_ns)
+	/* Silence can wait for the next turn that sends, if that is near. */
+	at_ns = expire_due(e);
+	if (at_ns < due_ns - NAP_MAX_NS)
 		due_ns = at_ns;
 	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
 		due_ns = e->now_ns;
@@ -421,19 +455,19 @@ static void
 turn(struct engine *e)
 {
 	uint32_t credits;
+	int n;
 
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->stats.turns++;
-	/* Silence is known only when every reply that is there was seen. */
-	if (rx_poll(e->rx, RX_BUDGET, on_packet, e) < RX_BUDGET)
-		expire(e);
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	admit(e, credits);
-	if (e->window.nready == 0)
-		pacer_idle(&e->pacer);
 	transmit(e, credits);
+	n = rx_poll(e->rx, RX_BUDGET, on_packet, e);
+	/* Silence is known only when every reply that is there was seen. */
+	if (n < RX_BUDGET && (n > 0 || expire_due(e) <= e->now_ns))
+		expire(e);
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
@@ -457,18 +491,19 @@ schedule(struct engine *e, int64_t due_ns)
 
 /*
  * Sleep until DUE right here, if that is near.  This is the cheapest way to
- * wait: no timer is set, no set of descriptors is looked at.  NAPS_MAX in a row,
- * then the loop sees to commands and signals.  0: not slept.
+ * wait: no timer is set, no set of descriptors is looked at.  After NAPPING_NS
+ * the loop sees to commands; a signal ends the nap.  0: that is not so near.
  */
 static int
 nap(struct engine *e, int64_t due_ns)
 {
 	struct timespec ts = {due_ns / NS_PER_SEC, due_ns % NS_PER_SEC};
 
-	if (due_ns - e->now_ns > NAP_MAX_NS || ++e->naps > NAPS_MAX) {
-		e->naps = 0;
+	if (due_ns - e->now_ns > NAP_MAX_NS ||
+	    e->now_ns - e->looped_ns > NAPPING_NS)
 		return 0;
-	}
+	if (due_ns <= e->now_ns)
+		return 1;
 	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == 0;
 }
 
@@ -480,12 +515,14 @@ on_event(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	e->looped_ns = clock_mono_ns();
 	do {
 		turn(e);
 		if (is_over(e)) {
 			/* All that is finished, however much it is. */
 			while (!e->full && !TAILQ_EMPTY(&e->window.done))
 				record(e);
+			tell_refused(e);
 			end_cycles(e);
 			event_base_loopbreak(e->base);
 			return;
@@ -512,6 +549,10 @@ engine_start(struct engine *e)
 	e->looked_ns = e->now_ns;
 	e->tick_ns = e->now_ns + TICK_NS;
 	e->stats.start_ns = e->now_ns;
+	if (e->pacer.pps > EXPIRE_DENSE_PPS || e->pacer.pps == 0)
+		e->expire_rest_ns = NS_PER_MS;
+	else if (e->pacer.pps > PACER_SLOT_PPS)
+		e->expire_rest_ns = EXPIRE_REST_NS;
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
