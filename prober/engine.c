@@ -1,12 +1,13 @@
 /*
  * engine: the loop turn.
  *
- *	receive → expire → admit → techniques → transmit → record
+ *	admit → techniques → transmit → receive → expire → record
  *
  * Every stage is bounded, so that commands, signals and the disk are never
  * starved.  There is one timer: it is set to the next thing that has a time,
- * and a turn does all that is due.  While a turn is near, replies wait in the
- * ring for it, and the process does not wake up for them.
+ * and a turn does all that is due.  Sending comes first, as it is what the turn
+ * was woken in time for.  While a turn is near, replies wait in the ring for
+ * it, and the process does not wake up for them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +23,6 @@
 #include "prober/source/source.h"
 
 #define RX_BUDGET 8192 /* packets per turn */
-#define EXPIRE_BUDGET 8192 /* tasks per turn */
 #define SEND_BUDGET 4096 /* packets per turn */
 #define RECORD_BUDGET 4096 /* records per turn */
 #define TICK_NS NS_PER_SEC
@@ -30,7 +30,7 @@
 #define RX_WATCH_NS (2 * NS_PER_MS)
 #define TX_RETRY_NS NS_PER_MS
 #define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
-#define NAPS_MAX 8 /* in a row */
+#define NAPPING_NS (25 * NS_PER_MS) /* then the loop sees to other things */
 
 /* --- receive ---------------------------------------------------------------- */
 
@@ -53,63 +53,14 @@ on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
 	inbox_packet(arg, pkt, len, rx_ns);
 }
 
-/* Non-zero when no packet is left. */
+/* How many packets there were; RX_BUDGET: there may be more. */
 static int
 receive(struct engine *e)
 {
 	int n = rx_poll(e->rx, RX_BUDGET, on_packet, &e->inbox);
 
 	inbox_flush(&e->inbox);
-	return n < RX_BUDGET;
-}
-
-/* --- expire ------------------------------------------------------------------- */
-
-/*
- * Replies that were lost for want of room in the ring must not be recorded as
- * silence: what was waited for meanwhile is asked again.
- */
-static void
-look_for_losses(struct engine *e)
-{
-	uint64_t drops = rx_drops(e->rx);
-
-	if (drops > 0) {
-		if (e->lossy_to_ns != e->looked_ns)
-			e->lossy_from_ns = e->looked_ns;
-		e->lossy_to_ns = e->now_ns;
-		e->stats.ring_drops += drops;
-	}
-	e->looked_ns = e->now_ns;
-}
-
-/* May a reply to what T waits for have been among those that were lost? */
-static int
-was_lossy(const struct engine *e, const struct task *t)
-{
-	int64_t sent_ns = t->due_ns - timeout_ns(&e->window.timeout, t);
-
-	return sent_ns < e->lossy_to_ns && t->due_ns > e->lossy_from_ns;
-}
-
-static void
-expire(struct engine *e)
-{
-	struct task *t;
-
-	if (timeout_due(&e->window.timeout) > e->now_ns)
-		return;
-	look_for_losses(e);
-	for (int i = 0; i < EXPIRE_BUDGET; i++) {
-		t = timeout_pop(&e->window.timeout, e->now_ns);
-		if (t == NULL)
-			return;
-		t->where = TASK_IDLE;
-		if (e->lossy_to_ns != 0 && was_lossy(e, t))
-			t->m->tech->again(t);
-		else
-			t->m->tech->timeout(t);
-	}
+	return n;
 }
 
 /* --- admit --------------------------------------------------------------------- */
@@ -140,8 +91,9 @@ admit(struct engine *e, uint32_t credits)
 
 /* Build frames for the tasks that wait longest. */
 static void
-build_batch(struct engine *e, int want)
+build_batch(struct engine *e, uint32_t most)
 {
+	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
 	struct batch *b = &e->batch;
 	struct probe pr;
 	struct task *t;
@@ -216,6 +168,7 @@ not_sent(struct engine *e, int err)
 
 	if (is_passing(err)) {
 		e->stats.tx_refused++;
+		pacer_refused(&e->pacer);
 		b->retry_ns = e->now_ns + TX_RETRY_NS;
 		return;
 	}
@@ -225,48 +178,50 @@ not_sent(struct engine *e, int err)
 	b->first++;
 }
 
-/* Send what is in the batch.  Returns 0 when it is empty afterwards. */
+/* Send MOST of the batch at most, in one call.  How many, or -1: not now. */
 static int
-flush_batch(struct engine *e)
+send_batch(struct engine *e, uint32_t most)
 {
 	struct batch *b = &e->batch;
-	int64_t tx_ns;
-	int n;
+	int n = b->count - b->first;
+	int64_t tx_ns = clock_wall_ns();
 
-	while (b->first < b->count) {
-		tx_ns = clock_wall_ns();
-		n = tx_send(e->tx, b->frames + b->first, b->count - b->first);
-		if (n == -1) {
-			not_sent(e, errno);
-			if (b->retry_ns > e->now_ns)
-				return -1;
-			continue;
-		}
-		e->stats.sent += (uint64_t)n;
-		pacer_spend(&e->pacer, (uint32_t)n);
-		tell_sent(b, n, tx_ns);
+	n = tx_send(
+	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
+	if (n == -1) {
+		not_sent(e, errno);
+		return b->retry_ns > e->now_ns ? -1 : 0;
 	}
-	return 0;
+	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
+	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
+	e->stats.sent += (uint64_t)n;
+	tell_sent(b, n, tx_ns);
+	return n;
 }
 
+/* Send CREDITS packets: what the kernel had no room for, then new ones. */
 static void
 transmit(struct engine *e, uint32_t credits)
 {
-	uint32_t n;
+	struct batch *b = &e->batch;
+	int n;
 
-	if (e->batch.first < e->batch.count) {
-		if (e->now_ns < e->batch.retry_ns)
+	if (b->first < b->count) {
+		if (e->now_ns < b->retry_ns)
 			return;
-		drop_overtaken(&e->batch);
-		if (flush_batch(e) == -1)
-			return;
+		drop_overtaken(b);
 	}
-	while (credits > 0 && window_ready(&e->window) > 0) {
-		n = credits < ENGINE_BATCH ? credits : ENGINE_BATCH;
-		build_batch(e, (int)n);
-		credits -= (uint32_t)e->batch.count;
-		if (flush_batch(e) == -1)
+	while (credits > 0) {
+		if (b->first == b->count)
+			build_batch(e, credits);
+		if (b->first == b->count) {
+			pacer_idle(&e->pacer);
 			return;
+		}
+		n = send_batch(e, credits);
+		if (n == -1)
+			return;
+		credits -= (uint32_t)n;
 	}
 }
 
@@ -355,13 +310,27 @@ adapt_rate(struct engine *e)
 	    (uintmax_t)drops, (uintmax_t)e->pacer.pps);
 }
 
+/* A full transmit queue makes itself slower: what it refuses is sent later. */
+static void
+tell_refused(struct engine *e)
+{
+	uint64_t n = e->stats.tx_refused - e->told_refused;
+
+	if (n > 0)
+		log_info("the transmit queue was full %ju times: sending "
+			 "as fast as it takes",
+		    (uintmax_t)n);
+	e->told_refused = e->stats.tx_refused;
+}
+
 static void
 tick(struct engine *e)
 {
 	struct listcycle *lc;
 
-	look_for_losses(e);
+	expire_look_for_losses(e);
 	adapt_rate(e);
+	tell_refused(e);
 	e->tick_ns = e->now_ns + TICK_NS;
 	for (lc = TAILQ_FIRST(&e->admit.table); lc != NULL;
 	     lc = TAILQ_NEXT(lc, link))
@@ -392,8 +361,9 @@ next_turn(const struct engine *e)
 	}
 	if (at_ns < due_ns)
 		due_ns = at_ns;
-	at_ns = timeout_due(&e->window.timeout);
-	if (at_ns < due_ns)
+	/* Silence can wait for the next turn that sends, if that is near. */
+	at_ns = expire_due(e);
+	if (at_ns < due_ns - NAP_MAX_NS)
 		due_ns = at_ns;
 	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
@@ -428,19 +398,19 @@ static void
 turn(struct engine *e)
 {
 	uint32_t credits;
+	int n;
 
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->stats.turns++;
-	/* Silence is known only when every reply that is there was seen. */
-	if (receive(e))
-		expire(e);
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	admit(e, credits);
-	if (window_ready(&e->window) == 0)
-		pacer_idle(&e->pacer);
 	transmit(e, credits);
+	n = receive(e);
+	/* Silence is known only when every reply that is there was seen. */
+	if (n < RX_BUDGET && (n > 0 || expire_due(e) <= e->now_ns))
+		expire_run(e);
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
@@ -464,18 +434,19 @@ schedule(struct engine *e, int64_t due_ns)
 
 /*
  * Sleep until DUE right here, if that is near.  This is the cheapest way to
- * wait: no timer is set, no set of descriptors is looked at.  NAPS_MAX in a row,
- * then the loop sees to commands and signals.  0: not slept.
+ * wait: no timer is set, no set of descriptors is looked at.  After NAPPING_NS
+ * the loop sees to commands; a signal ends the nap.  0: that is not so near.
  */
 static int
 nap(struct engine *e, int64_t due_ns)
 {
 	struct timespec ts = {due_ns / NS_PER_SEC, due_ns % NS_PER_SEC};
 
-	if (due_ns - e->now_ns > NAP_MAX_NS || ++e->naps > NAPS_MAX) {
-		e->naps = 0;
+	if (due_ns - e->now_ns > NAP_MAX_NS ||
+	    e->now_ns - e->looped_ns > NAPPING_NS)
 		return 0;
-	}
+	if (due_ns <= e->now_ns)
+		return 1;
 	return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == 0;
 }
 
@@ -487,6 +458,7 @@ on_event(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	e->looped_ns = clock_mono_ns();
 	do {
 		turn(e);
 		if (is_over(e)) {
@@ -494,6 +466,7 @@ on_event(int fd, short what, void *arg)
 			while (
 			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);
+			tell_refused(e);
 			end_cycles(e);
 			event_base_loopbreak(e->base);
 			return;
@@ -520,6 +493,7 @@ engine_start(struct engine *e)
 	e->looked_ns = e->now_ns;
 	e->tick_ns = e->now_ns + TICK_NS;
 	e->stats.start_ns = e->now_ns;
+	expire_start(e);
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	e->inbox.w = &e->window;

@@ -222,14 +222,28 @@ struct engine {
 	int64_t now_ns, tick_ns;
 	int64_t looked_ns; /* when losses of the ring were looked for */
 	int64_t lossy_from_ns, lossy_to_ns; /* when replies were lost last */
-	uint64_t told_drops; /* ring drops that have been logged */
+	uint64_t told_drops, told_refused; /* that have been logged */
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
-	int naps; /* since the loop saw to other things */
+	int64_t looped_ns; /* when the loop saw to other things last */
+	int64_t expired_ns, expire_rest_ns; /* last time; pause between times */
 	int stopping; /* engine_stop() */
 	struct source *source; /* where commands come from */
 	const char *status; /* file for the books, or NULL */
 };
+
+/* --- expire.c: silence ------------------------------------------------------- */
+
+/* The pacer is set: how often silence is concluded. */
+void expire_start(struct engine *e);
+/* When that is to be done next. */
+int64_t expire_due(const struct engine *e);
+/* Tell the tasks whose time is up, a bounded number: timeout, or again. */
+void expire_run(struct engine *e);
+/* Ask the kernel how many replies it had no room for. */
+void expire_look_for_losses(struct engine *e);
+
+/* engine.c goes on */
 
 /* The caller has set base, link, tx, rx, out, the sources, and has made window,
  * pacer and admit.  The loop of `base' runs until all is done. */

@@ -72,7 +72,8 @@ typedef void (*rx_cb)(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns);
 struct rx_config {
 	uint32_t pps; /* probes per second to expect replies to; 0: no limit */
 	uint16_t port; /* UDP to it is let through */
-	uint32_t blocks; /* of the ring for high rates; 0: 512 */
+	uint32_t blocks; /* of the ring for high rates or, each 8 kB, of the
+			  * queue of a raw socket; 0: 512 */
 	int raw; /* by raw sockets */
 };
 

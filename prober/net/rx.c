@@ -20,7 +20,7 @@ rx_open(const struct rx_config *cfg, const char **why)
 	else if (!cfg->raw)
 		rx = rx_frames_open(cfg->port);
 	if (rx == NULL)
-		rx = rx_raw_open();
+		rx = rx_raw_open(cfg->blocks);
 	if (rx == NULL)
 		*why = "cannot open a packet or raw socket";
 	return rx;

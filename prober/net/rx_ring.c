@@ -20,7 +20,7 @@
  * the ring holds while we are not running is a matter of the number of blocks
  * at low rates, two seconds, and of their size at high ones.
  */
-#define RETIRE_MS 4
+#define RETIRE_MS 7
 #define BLOCKS 512
 #define BLOCK_BYTES_MIN 8192
 #define BLOCK_BYTES_MAX 32768

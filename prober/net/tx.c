@@ -59,10 +59,16 @@ open_packet(void)
 static int
 open_raw(int af)
 {
+	/* IPPROTO_RAW implies that we write the IP header (raw(7)). */
 	int fd =
 	    socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	int one = 1;
 
-	/* IPPROTO_RAW implies that we write the IP header (raw(7)). */
+	/* Without this the kernel does not tell of a full queue (ip(7)). */
+	if (af == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
 	return fd;
 }
 
