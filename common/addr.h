@@ -83,6 +83,8 @@ const char *addr_prefix_scan(const char *s, struct addr_prefix *out);
 /* Print to BUF, which has at least ADDR_STRLEN bytes; returns BUF.
  * A MAC is six hex pairs with colons; ADDR_NONE is "-". */
 const char *addr_str(const struct addr *a, char *buf);
+/* The same; returns the length, without the NUL.  In some nanoseconds. */
+size_t addr_print(const struct addr *a, char *buf);
 
 /* Total order: by family, then by bytes.  <0, 0, >0 as memcmp(3). */
 int addr_cmp(const struct addr *a, const struct addr *b);

@@ -9,6 +9,8 @@
 #include "common/xmalloc.h"
 
 #define SLOTS_MIN 64
+#define LARGE (2u << 20) /* bytes; from here on few steps and large pages */
+#define IFNAMES 254 /* of a record that are remembered */
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -23,6 +25,7 @@ wbuf_clear(struct wbuf *b)
 {
 	free(b->p);
 	free(b->slots);
+	free(b->ifnames);
 	wbuf_init(b);
 }
 
@@ -36,10 +39,19 @@ void
 wbuf_grow(struct wbuf *b, size_t n)
 {
 	size_t cap = b->cap != 0 ? b->cap : 4096;
+	uint8_t *p;
 
 	while (cap - b->len < n)
-		cap *= 2;
-	b->p = xreallocarray(b->p, cap, 1);
+		cap *= cap < LARGE ? 2 : 8;
+	if (cap < LARGE) {
+		b->p = xreallocarray(b->p, cap, 1);
+	} else {
+		p = xmalloc_large(cap);
+		if (b->len > 0)
+			memcpy(p, b->p, b->len);
+		free(b->p);
+		b->p = p;
+	}
 	b->cap = cap;
 }
 
@@ -207,10 +219,28 @@ wbuf_addr(struct wbuf *b, const struct addr *a)
 	b->len = (size_t)(wbuf_addr_at(b, b->p + b->len, a) - b->p);
 }
 
+void
+wbuf_ifname(struct wbuf *b, const char *name)
+{
+	uint8_t i = 0;
+
+	if (b->ifnames == NULL)
+		b->ifnames = xreallocarray(NULL, IFNAMES, sizeof(char *));
+	while (i < b->nifnames && strcmp(b->ifnames[i], name) != 0)
+		i++;
+	wbuf_u8(b, i < IFNAMES ? i + 1 : 0);
+	if (i < b->nifnames)
+		return;
+	wbuf_str(b, name);
+	if (i < IFNAMES)
+		b->ifnames[b->nifnames++] = name;
+}
+
 static void
 dict_empty(struct wbuf *b)
 {
 	b->naddrs = 0;
+	b->nifnames = 0;
 	if (++b->generation == 0) {
 		/* Once in 4 billion records an old slot would look new. */
 		if (b->nslots != 0)
@@ -285,6 +315,7 @@ void
 rbuf_clear(struct rbuf *r)
 {
 	free(r->dict);
+	free(r->ifnames);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -435,4 +466,22 @@ rbuf_saddr(struct rbuf *r)
 	if (r->bad != NULL)
 		return (struct addr){.family = ADDR_NONE};
 	return addr_define(r, size, 0);
+}
+
+const char *
+rbuf_ifname(struct rbuf *r)
+{
+	uint8_t id = rbuf_u8(r);
+	const char *name;
+
+	if (id != 0 && id <= r->nifnames)
+		return r->ifnames[id - 1];
+	if (id > r->nifnames + 1)
+		rbuf_fail(r, "reference to an interface not yet named");
+	name = rbuf_str(r);
+	if (id == 0 || name == NULL)
+		return name;
+	if (r->ifnames == NULL)
+		r->ifnames = xreallocarray(NULL, UINT8_MAX, sizeof(char *));
+	return r->ifnames[r->nifnames++] = name;
 }

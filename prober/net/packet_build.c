@@ -7,7 +7,8 @@
 
 #define IPV4_HLEN 20
 #define IPV6_HLEN 40
-#define L4_HLEN 8 /* of UDP and of ICMP echo alike */
+#define L4_HLEN 8 /* of UDP and of ICMP alike */
+#define TCP_HLEN 20
 
 static void
 put16(uint8_t *p, uint16_t v)
@@ -56,21 +57,43 @@ packet_csum(uint64_t sum)
 	return (uint16_t)~ntohs((uint16_t)(half >> 16));
 }
 
+size_t
+packet_build_headers_of(int family, enum probe_kind kind)
+{
+	return packet_build_headers(family) +
+	    (kind == PROBE_TCP ? TCP_HLEN - L4_HLEN : 0);
+}
+
+static uint8_t
+protocol(const struct probe *pr)
+{
+	if (pr->kind == PROBE_UDP)
+		return IPPROTO_UDP;
+	if (pr->kind == PROBE_TCP)
+		return IPPROTO_TCP;
+	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
 /* Sums and words are in network order, as the bytes lie in the packet. */
 static void
 build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)
 {
-	uint8_t proto = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
+	uint8_t proto = protocol(pr);
 	uint32_t w[5];
 	uint64_t sum = 0;
 
-	w[0] = htonl(0x45000000u | (uint32_t)pr->tos << 16 | total);
+	w[0] = htonl((0x45u + pr->ip_option_len / 4u) << 24 |
+	    (uint32_t)pr->tos << 16 | total);
 	w[1] = htonl((uint32_t)pr->ipid << 16 | 0x4000); /* don't fragment */
 	w[2] = htonl((uint32_t)pr->ttl << 24 | (uint32_t)proto << 16);
 	memcpy(&w[3], pr->src->b, 4);
 	memcpy(&w[4], pr->dst->b, 4);
 	for (int i = 0; i < 5; i++)
 		sum += w[i];
+	if (pr->ip_option_len != 0) {
+		memcpy(p + IPV4_HLEN, pr->ip_option, pr->ip_option_len);
+		sum = packet_sum(pr->ip_option, pr->ip_option_len, sum);
+	}
 	w[2] |= htonl(packet_csum(sum));
 	memcpy(p, w, IPV4_HLEN);
 }
@@ -88,7 +111,7 @@ flow_label(const struct probe *pr)
 	memcpy(src, pr->src->b, 16);
 	memcpy(dst, pr->dst->b, 16);
 	h = (uint64_t)pr->sport << 16;
-	if (pr->kind == PROBE_UDP)
+	if (pr->kind == PROBE_UDP || pr->kind == PROBE_TCP)
 		h ^= pr->dport;
 	h = (h ^ src[0] ^ dst[1]) * 0x9e3779b97f4a7c15ULL;
 	h = (h ^ h >> 32 ^ src[1] ^ dst[0]) * 0x9e3779b97f4a7c15ULL;
@@ -98,7 +121,7 @@ flow_label(const struct probe *pr)
 static void
 build_ipv6(const struct probe *pr, uint8_t *p, uint16_t payload)
 {
-	uint8_t next = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6;
+	uint8_t next = protocol(pr);
 	uint32_t w[2];
 
 	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 | flow_label(pr));
@@ -120,17 +143,43 @@ addr_sum(const struct addr *a)
 	return (uint64_t)w[0] + w[1] + w[2] + w[3];
 }
 
-/* UDP and ICMPv6 cover a pseudo header, ICMP for IPv4 does not. */
+/* All but ICMP for IPv4 cover a pseudo header. */
 static uint64_t
 pseudo_sum(const struct probe *pr, uint16_t len)
 {
-	if (pr->kind == PROBE_UDP)
-		return addr_sum(pr->src) + addr_sum(pr->dst) +
-		    htons(IPPROTO_UDP) + htons(len);
-	if (pr->dst->family == ADDR_IPV4)
+	uint8_t proto = protocol(pr);
+
+	if (proto == IPPROTO_ICMP)
 		return 0;
-	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(IPPROTO_ICMPV6) +
+	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(proto) +
 	    htons(len);
+}
+
+static uint32_t
+icmp_type(const struct probe *pr)
+{
+	if (pr->dst->family == ADDR_IPV6)
+		return 128;
+	return pr->kind == PROBE_ICMP_TIME ? 13 : 8;
+}
+
+/* As build_l4, for TCP. */
+static void
+build_tcp(const struct probe *pr, uint8_t *p, uint64_t sum)
+{
+	uint32_t w[5] = {
+	    htonl((uint32_t)pr->sport << 16 | pr->dport),
+	    htonl(pr->tcp_seq),
+	    htonl(pr->tcp_ack),
+	    htonl((uint32_t)TCP_HLEN / 4 << 28 | (uint32_t)pr->tcp_flags << 16 |
+		pr->tcp_window),
+	};
+
+	sum += pseudo_sum(pr, (uint16_t)(TCP_HLEN + pr->payload_len));
+	for (int i = 0; i < 4; i++)
+		sum += w[i];
+	w[4] = htonl((uint32_t)packet_csum(sum) << 16);
+	memcpy(p, w, TCP_HLEN);
 }
 
 /*
@@ -150,7 +199,7 @@ build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 		w[1] = htonl((uint32_t)len << 16);
 	} else {
 		w[1] = htonl(w[0]);
-		w[0] = pr->dst->family == ADDR_IPV4 ? 8u << 24 : 128u << 24;
+		w[0] = icmp_type(pr) << 24;
 	}
 	w[0] = htonl(w[0]);
 	sum += pseudo_sum(pr, len) + w[0] + w[1];
@@ -188,8 +237,10 @@ build_payload(const struct probe *pr, uint8_t *p)
 int
 packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 {
-	size_t hlen = packet_build_headers(pr->dst->family);
+	size_t hlen = packet_build_headers_of(pr->dst->family, pr->kind) +
+	    pr->ip_option_len;
 	size_t total = hlen + pr->payload_len;
+	uint64_t sum;
 
 	if (total > cap || total > 0xffff)
 		return -1;
@@ -197,6 +248,10 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 		build_ipv4(pr, buf, (uint16_t)total);
 	else
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
-	build_l4(pr, buf + hlen - L4_HLEN, build_payload(pr, buf + hlen));
+	sum = build_payload(pr, buf + hlen);
+	if (pr->kind == PROBE_TCP)
+		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
+	else
+		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	return (int)total;
 }
