@@ -36,6 +36,14 @@ inbox_flush(struct inbox *in)
 	in->count = 0;
 }
 
+/* Does R point to what is too rare to be kept when the packet goes? */
+static int
+needs_packet(const struct reply *r)
+{
+	return r->ext_len > INBOX_EXT || r->ip_option_len > 0 ||
+	    r->icmp_stamps != NULL;
+}
+
 void
 inbox_packet(struct inbox *in, const uint8_t *pkt, size_t len, int64_t rx_ns)
 {
@@ -51,7 +59,6 @@ inbox_packet(struct inbox *in, const uint8_t *pkt, size_t len, int64_t rx_ns)
 		memcpy(in->exts[i], r->ext, r->ext_len);
 		r->ext = in->exts[i];
 	}
-	/* Longer extensions are too rare to be kept. */
-	if (in->count == INBOX_REPLIES || r->ext_len > INBOX_EXT)
+	if (in->count == INBOX_REPLIES || needs_packet(r))
 		inbox_flush(in);
 }

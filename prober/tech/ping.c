@@ -377,11 +377,10 @@ answer_add(struct task *t, struct ping *p, const struct reply *r, int number)
 	    (int64_t)ping_tx_us(p, (unsigned int)number) * NS_PER_US;
 	int64_t rtt_us = (r->rx_ns - tx_ns) / NS_PER_US;
 
-	if (p->answers == NULL)
-		p->answers = a;
-	else
-		p->answers_last->next = a;
-	p->answers_last = a;
+	a->next = p->nanswers > 0 ? p->answers->next : a;
+	if (p->nanswers > 0)
+		p->answers->next = a;
+	p->answers = a;
 	p->nanswers++;
 	a->from = r->from;
 	a->rtt_us = rtt_us < 0	  ? 0

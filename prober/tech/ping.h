@@ -72,7 +72,7 @@ enum ping_mode { PING_SENDING, PING_INTERVAL, PING_LAST };
 struct ping {
 	int64_t start_ns; /* wall clock */
 	struct ping_probe_block *probes, *probes_last;
-	struct ping_answer *answers, *answers_last;
+	struct ping_answer *answers; /* the last one; a ring */
 	uint32_t random; /* IPv4 ids, TCP numbers are made from it */
 	uint16_t nsent; /* probes built */
 	uint16_t nanswers; /* kept */
@@ -81,6 +81,8 @@ struct ping {
 	uint8_t agains; /* probes repeated because replies were lost here */
 	uint8_t stop_reason, stop_data;
 };
+
+_Static_assert(sizeof(struct ping) <= 48, "a task is two cache lines");
 
 /* --- ping.c ------------------------------------------------------------------- */
 

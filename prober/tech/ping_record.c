@@ -141,14 +141,16 @@ static void
 fill_replies(
     const struct ping *p, const struct ping_conf *c, struct warts_ping *out)
 {
+	const struct ping_answer *a = p->answers;
 	struct probe pr = {.ttl = 0};
 
 	if (p->nanswers != 0)
 		out->replies =
 		    technique_scratch(p->nanswers * sizeof(*out->replies));
-	for (const struct ping_answer *a = p->answers; a != NULL; a = a->next) {
+	for (unsigned int n = 0; n < p->nanswers; n++) {
 		struct warts_ping_reply r;
 
+		a = a->next; /* the last one's is the first */
 		memset(&r, 0, sizeof(r));
 		fill_reply(p, a,
 		    p->start_ns + (int64_t)ping_tx_us(p, a->probe) * NS_PER_US,

@@ -43,6 +43,9 @@ struct reply {
 	int64_t rx_ns; /* wall clock, by the kernel */
 	/* RFC 4884 extension objects, from behind the extension header: */
 	const uint8_t *ext; /* NULL if none; gone after the call */
+	const uint8_t *icmp_stamps; /* three words; gone after the call */
+	/* The record route or timestamp option of an IPv4 header: */
+	const uint8_t *ip_option; /* gone after the call */
 	enum reply_kind kind;
 	struct addr from;
 	struct addr target; /* quoted destination; `from' if nothing quoted */
@@ -58,9 +61,6 @@ struct reply {
 	uint8_t tcp_flags;
 	uint8_t has_fragid; /* IPv6: it came with a fragment header, */
 	uint32_t fragid; /* of this identification (RFC 8200) */
-	const uint8_t *icmp_stamps; /* three words; gone after the call */
-	/* The record route or timestamp option of an IPv4 header: */
-	const uint8_t *ip_option; /* gone after the call */
 	uint8_t ip_option_len; /* 0 if none */
 	/* The quoted packet of an ICMP error: */
 	uint8_t q_proto; /* IPPROTO_ */
