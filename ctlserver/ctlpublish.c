@@ -228,7 +228,8 @@ publish(struct plan *p, int canary)
 	repo_names_free(waiting, n);
 	if (!plan_print(p) && n == 0) {
 		printf("nothing is changed\n");
-		return EXIT_DONE;
+		/* But who switched it may have been killed before saying so. */
+		return repo_touch(p->repo) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
 	}
 	return publish_plan(p, canary) == 0 ? EXIT_DONE : EXIT_PERMANENT;
 }
