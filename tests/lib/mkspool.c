@@ -66,7 +66,7 @@ on_signal(int signo)
 static void
 nap(long us)
 {
-	struct timespec ts = {.tv_nsec = us * 1000};
+	struct timespec ts = {us / 1000000, us % 1000000 * 1000};
 
 	nanosleep(&ts, NULL);
 }
