@@ -404,6 +404,19 @@ go_on(int status)
 		die("ptrace");
 }
 
+/* A thread or child of it: it is not struck, but stops at the filter too. */
+static void
+let_go_on(pid_t other, int status)
+{
+	int sig = WSTOPSIG(status) & 0x7f;
+
+	if (!WIFSTOPPED(status))
+		return;
+	if (sig == SIGTRAP || sig == SIGSTOP)
+		sig = 0;
+	ptrace(PTRACE_CONT, other, NULL, (void *)(intptr_t)sig);
+}
+
 static void
 pass_on(int signo)
 {
@@ -414,25 +427,28 @@ static int
 trace(void)
 {
 	int status;
+	pid_t who;
 
 	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 		return EXIT_NOT_HERE;
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL,
 		(void *)(intptr_t)(PTRACE_O_TRACESECCOMP |
 		    PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
-		    PTRACE_O_TRACEEXEC)) == -1)
+		    PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK |
+		    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)) == -1)
 		die("PTRACE_SETOPTIONS");
 	signal(SIGTERM, pass_on);
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
 	for (;;) {
-		if (waitpid(pid, &status, 0) != pid) {
-			if (errno != EINTR)
-				die("waitpid");
-			continue;
-		}
-		if (!WIFSTOPPED(status))
+		who = waitpid(-1, &status, __WALL);
+		if (who == -1 && errno != EINTR)
+			die("waitpid");
+		if (who == pid && !WIFSTOPPED(status))
 			break;
-		go_on(status);
+		if (who == pid)
+			go_on(status);
+		else if (who != -1)
+			let_go_on(who, status);
 	}
 	report();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

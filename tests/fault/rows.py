@@ -8,6 +8,8 @@ another row.
 import glob
 import os
 import shutil
+import socket
+import time
 
 import ways
 from world import BIN, HELPER, Wrong, books
@@ -203,8 +205,8 @@ class Prober(Row):
                     f.write('ip %s %d %d\n' % (a, lst, books.CYCLE))
                 f.write('end %d %d\n' % (lst, books.CYCLE))
 
-    def args(self, w):
-        return [BIN + '/prober', '--spool', w.spool, '--commands', '-', '-p',
+    def args(self, w, source='-'):
+        return [BIN + '/prober', '--spool', w.spool, '--commands', source, '-p',
                 '5000', '-H', '1ms', '-M', 'mon', '-O', 'dnp=%s/dnp' % w.dir]
 
     def strike(self, w, how):
@@ -220,6 +222,38 @@ class Prober(Row):
             for lst, asked in self.asked.items()}))
         o.not_probed = {2: 1}
         return o
+
+
+class Acks(Prober):
+    """... and what was acknowledged is not sent again (a second each: acks are
+    that slow)"""
+
+    def strike(self, w, how):
+        path = w.dir + '/p'
+        if os.path.exists(path):
+            os.unlink(path)
+        self.acked, ended = dict.fromkeys(self.asked, 0), set()
+        prober = w.start([*how, *self.args(w, path)])
+        with socket.socket(socket.AF_UNIX) as s:
+            while w.is_alive(prober) and s.connect_ex(path) != 0:
+                time.sleep(0.001)
+            try:
+                with open(w.dir + '/commands', 'rb') as f:
+                    s.sendall(f.read())
+                for line in s.makefile():
+                    verb, lst, _, n, *end = line.split()
+                    self.acked[int(lst)] = int(n)
+                    ended |= {lst} if end else set()
+                    if len(ended) == len(self.asked):
+                        break
+            except OSError:
+                pass  # it was killed
+        return w.stop(prober)
+
+    def mend(self, w, cut):
+        self.hand_over(w, {lst: n + 1 for lst, n in self.acked.items()})
+        super().mend(w, cut)
+        self.hand_over(w, dict.fromkeys(self.asked, 1))
 
 
 class Went(Prober):
@@ -269,5 +303,5 @@ class Part(Client):
 ROWS = {name.lower(): row for name, row in list(globals().items())
         if isinstance(row, type) and issubclass(row, Row) and row is not Row}
 # What is struck at in each way; the others are states for one of them.
-SYSTEM = [name for name in ROWS
-          if name not in ('prober', 'went', 'short', 'kept', 'journal', 'part')]
+SYSTEM = [name for name in ROWS if name not in (
+    'prober', 'acks', 'went', 'short', 'kept', 'journal', 'part')]
