@@ -222,6 +222,9 @@ restore(struct place *p, uint32_t list, int64_t now_s)
 	d->gen = stored(p, list, STORE_GEN, now_s);
 	d->old = stored(p, list, STORE_OLD, now_s);
 	d->bad = stored(p, list, STORE_BAD, now_s);
+	/* It was on trial, and may still die too often. */
+	if (d->gen != NULL && d->old != NULL && d->bad == NULL)
+		d->trial_ns = p->roster->host.now_ns;
 	d->code = xasprintf("%s/place/%u.gen/code", p->store->path, list);
 	p->list = xreallocarray(p->list, p->n + 1, sizeof(*p->list));
 	p->list[p->n++] = d;
@@ -259,7 +262,9 @@ move(struct place *p, struct placed *d, struct store_gen *now)
 	d->names = NULL;
 	d->nnames = 0;
 	d->change = SCHEDULE_NONE;
-	if (d->gen == now || d->bad == now)
+	/* One that came back, and then lost what it came back to (it expired,
+	 * say), has nothing better than to try again. */
+	if (d->gen == now || (d->bad == now && d->gen != NULL))
 		return;
 	old = d->gen != NULL ? d->gen->assign.schedule : NULL;
 	if (old != NULL && is_changed(d, old, now->assign.schedule))
