@@ -1,7 +1,6 @@
 #include "common/schedule.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +16,6 @@
 #define RATE_MAX 100000000
 #define PROCESSES_MAX 30000
 #define MEMORY_MAX (UINT64_C(1) << 40)
-
-static const char *const change_names[] = {
-    [SCHEDULE_NONE] = "none",
-    [SCHEDULE_UPDATE] = "update",
-    [SCHEDULE_NEW_CYCLE] = "new-cycle",
-    [SCHEDULE_RESTART] = "restart",
-};
-
-#define NCHANGES (sizeof(change_names) / sizeof(change_names[0]))
 
 /* One reading: what is built, and where its errors go. */
 struct reading {
@@ -316,9 +306,11 @@ set_list(void *ctx, char **words, int nwords, int line)
 static void
 key_change(struct reading *r, struct schedule_file *f, const char *value)
 {
-	for (size_t i = 0; i < NCHANGES; i++) {
-		if (strcmp(value, change_names[i]) == 0) {
-			f->on_change = (enum schedule_change)i;
+	enum schedule_change c;
+
+	for (c = SCHEDULE_NONE; c <= SCHEDULE_RESTART; c++) {
+		if (strcmp(value, schedule_change_name(c)) == 0) {
+			f->on_change = c;
 			return;
 		}
 	}
@@ -578,25 +570,17 @@ schedule_free(struct schedule *s)
 const struct schedule_list *
 schedule_find(const struct schedule *s, uint32_t number)
 {
-	for (size_t i = 0; i < s->nlists; i++) {
+	for (size_t i = 0; i < s->nlists; i++)
 		if (s->lists[i].number == number)
 			return &s->lists[i];
-	}
 	return NULL;
 }
 
 const struct schedule_file *
 schedule_code_of(const struct schedule *s, const struct schedule_list *l)
 {
-	for (size_t i = 0; i < s->ncodes; i++) {
+	for (size_t i = 0; i < s->ncodes; i++)
 		if (strcmp(s->codes[i].name, l->argv[0]) == 0)
 			return &s->codes[i];
-	}
 	return NULL;
-}
-
-const char *
-schedule_change_name(enum schedule_change change)
-{
-	return change_names[change];
 }

@@ -11,6 +11,19 @@
 #include "common/schedule.h"
 #include "common/segment_dir.h"
 
+static const char *const change_names[] = {
+    [SCHEDULE_NONE] = "none",
+    [SCHEDULE_UPDATE] = "update",
+    [SCHEDULE_NEW_CYCLE] = "new-cycle",
+    [SCHEDULE_RESTART] = "restart",
+};
+
+const char *
+schedule_change_name(enum schedule_change change)
+{
+	return change_names[change];
+}
+
 /* KEY (or nothing) and WORD as one word of a line: in quotes only where it
  * must be, so that no line becomes longer than it came. */
 static void

@@ -202,8 +202,10 @@ on_pass_done(void *arg, const char *why, unsigned int fetched)
 		m->backoff_ns = 0;
 	else if (m->backoff_ns == 0)
 		m->backoff_ns = BACKOFF_MIN_NS;
-	else if (m->backoff_ns < BACKOFF_MAX_NS)
+	else if (m->backoff_ns < BACKOFF_MAX_NS / 2)
 		m->backoff_ns *= 2;
+	else
+		m->backoff_ns = BACKOFF_MAX_NS;
 	/* What failed before may go well now. */
 	m->failed = m->central->once && (m->failed || why != NULL);
 	/* Files are closed by time too. */

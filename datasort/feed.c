@@ -244,6 +244,13 @@ publish(struct feed *f)
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
 	rc = feed_state_read(f);
+	/* It can be found again: what is public is not made so twice. */
+	if (rc == -1 && errno == EBADMSG) {
+		log_warn(
+		    "state/%s/published: is damaged; made anew", f->monitor);
+		f->offset = f->logs[0].length = f->logs[1].length = 0;
+		rc = 0;
+	}
 	if (rc != -1)
 		rc = show_new(f, fd);
 	saved = errno;

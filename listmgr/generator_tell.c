@@ -98,11 +98,14 @@ generator_changed(struct generator *g, enum schedule_change what,
 	if (what != SCHEDULE_NONE)
 		log_info("%s: %s: %s", g->who, n > 0 ? names[0] : "a file",
 		    schedule_change_name(what));
+	/* One that has ended cannot be told, but can begin again. */
+	if (g->state == GENERATOR_DONE && what >= SCHEDULE_NEW_CYCLE) {
+		g->state = GENERATOR_IDLE;
+		return;
+	}
 	if (what == SCHEDULE_RESTART) {
 		forget_orders(g);
 		generator_halt(g);
-		if (g->state == GENERATOR_DONE)
-			g->state = GENERATOR_IDLE;
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {

@@ -287,12 +287,18 @@ leave(struct place *p, size_t i)
 static int
 is_withdrawn(const struct place *p, const struct placed *d)
 {
+	const struct signed_release *r = &p->store->trust.release;
 	const struct schedule *s = d->gen->assign.schedule;
-	const struct schedule_file *code;
+	const struct schedule_file *f;
 
-	code = schedule_code_of(s, schedule_find(s, d->list));
-	return code != NULL &&
-	    signed_release_withdrawn(&p->store->trust.release, code->sha);
+	f = schedule_code_of(s, schedule_find(s, d->list));
+	if (f != NULL && signed_release_withdrawn(r, f->sha))
+		return 1;
+	for (f = s->files; f < s->files + s->nfiles; f++) {
+		if (f->list == d->list && signed_release_withdrawn(r, f->sha))
+			return 1;
+	}
+	return 0;
 }
 
 /* What is to run: each list from its generation, with the weight of now. */
@@ -308,7 +314,8 @@ run(struct place *p)
 	for (size_t i = 0; i < p->n; i++) {
 		d = p->list[i];
 		if (is_withdrawn(p, d)) {
-			log_warn("list %u: its program was withdrawn: stopped",
+			log_warn(
+			    "list %u: what it runs with was withdrawn: stopped",
 			    d->list);
 			continue;
 		}

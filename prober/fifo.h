@@ -73,19 +73,28 @@ fifo_push(struct fifo *f, void *thing)
 	return at;
 }
 
+/* The head moves to the next thing behind it, or to the tail. */
+static inline void
+fifo_step(struct fifo *f)
+{
+	uint32_t mask = f->size - 1, at = f->head + 1, tail = f->tail;
+
+	while (at != tail && f->ring[at & mask] == NULL)
+		at++;
+	f->head = at;
+	f->count--;
+}
+
 /* What is at position AT leaves F. */
 static inline void
 fifo_remove(struct fifo *f, uint32_t at)
 {
-	uint32_t mask = f->size - 1;
-
-	f->ring[at & mask] = NULL;
-	f->count--;
-	if (at != f->head)
+	if (at == f->head) {
+		fifo_step(f);
 		return;
-	while (++at != f->tail && f->ring[at & mask] == NULL)
-		;
-	f->head = at;
+	}
+	f->ring[at & (f->size - 1)] = NULL;
+	f->count--;
 }
 
 /* The first; NULL when F is empty. */
@@ -111,7 +120,7 @@ fifo_pop(struct fifo *f)
 	void *first = fifo_first(f);
 
 	if (first != NULL)
-		fifo_remove(f, f->head);
+		fifo_step(f);
 	return first;
 }
 

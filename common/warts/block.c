@@ -203,25 +203,6 @@ warts_block_read(struct rbuf *r, const struct warts_fields *t, void *obj,
 
 /* --- writing ------------------------------------------------------------ */
 
-static inline uint8_t *
-put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-	return p + 2;
-}
-
-static inline uint8_t *
-put32(uint8_t *p, uint32_t v)
-{
-	v = __builtin_bswap32(v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap32(v);
-#endif
-	memcpy(p, &v, 4);
-	return p + 4;
-}
-
 static void
 exts_write(struct wbuf *b, const struct warts_exts *x)
 {
@@ -313,10 +294,10 @@ field_write(struct wbuf *b, int enc, const void *v)
 		*p++ = *(const uint8_t *)v;
 		break;
 	case WENC_U16:
-		p = put16(p, *(const uint16_t *)v);
+		p = wbuf_put16(p, *(const uint16_t *)v);
 		break;
 	case WENC_U32:
-		p = put32(p, *(const uint32_t *)v);
+		p = wbuf_put32(p, *(const uint32_t *)v);
 		break;
 	case WENC_LOW8:
 		*p++ = (uint8_t) * (const uint32_t *)v;
@@ -326,8 +307,8 @@ field_write(struct wbuf *b, int enc, const void *v)
 		p += 2;
 		break;
 	case WENC_TV:
-		p = put32(p, ((const struct warts_tv *)v)->sec);
-		p = put32(p, ((const struct warts_tv *)v)->usec);
+		p = wbuf_put32(p, ((const struct warts_tv *)v)->sec);
+		p = wbuf_put32(p, ((const struct warts_tv *)v)->usec);
 		break;
 	default:
 		field_write_long(b, enc, v);
@@ -368,5 +349,5 @@ warts_block_write(
 		    b, t->field[n].enc, (const char *)obj + t->field[n].offset);
 	}
 	assert(b->len - at - 2 <= UINT16_MAX);
-	put16(b->p + at, (uint16_t)(b->len - at - 2));
+	wbuf_put16(b->p + at, (uint16_t)(b->len - at - 2));
 }

@@ -152,7 +152,7 @@ slot_find(const struct wbuf *b, const struct addr *a)
 	return &b->slots[i];
 }
 
-static void
+__attribute__((noinline)) static void
 slots_grow(struct wbuf *b)
 {
 	struct wbuf_slot *old = b->slots;

@@ -20,8 +20,10 @@
 #ifndef COMMON_WARTS_BUF_H
 #define COMMON_WARTS_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/addr.h"
 #include "common/warts/warts.h"
@@ -73,6 +75,23 @@ void wbuf_addr(struct wbuf *b, const struct addr *a);
 void wbuf_saddr(struct wbuf *b, const struct addr *a);
 /* An interface's name through the record's dictionary, kept by reference. */
 void wbuf_ifname(struct wbuf *b, const char *name);
+
+/* Values at P, where there is room; these return the byte behind. */
+static inline uint8_t *
+wbuf_put16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, 2);
+	return p + 2;
+}
+
+static inline uint8_t *
+wbuf_put32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, 4);
+	return p + 4;
+}
 
 #define WBUF_ADDR_MAX 18 /* bytes of the longest */
 /* The same as wbuf_addr at P, where there is room; returns the byte behind. */

@@ -1,6 +1,5 @@
 #include "common/warts/trace_hop.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "common/warts/block.h"
@@ -126,33 +125,17 @@ hop_fields(const struct warts_hop *h, uint16_t trace_size)
 #define PLAIN_MAX (PLAIN_HEAD + 32 + WBUF_ADDR_MAX)
 
 static inline uint8_t *
-put16(uint8_t *p, uint16_t v)
-{
-	v = htobe16(v);
-	memcpy(p, &v, 2);
-	return p + 2;
-}
-
-static inline uint8_t *
-put32(uint8_t *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, 4);
-	return p + 4;
-}
-
-static inline uint8_t *
 put_reply(uint8_t *p, const struct warts_hop *h, uint64_t has)
 {
-	p = put16(p, h->probe_size);
-	p = put16(p, h->reply_size);
+	p = wbuf_put16(p, h->probe_size);
+	p = wbuf_put16(p, h->reply_size);
 	if (has & WARTS_BIT(10))
-		p = put16(p, h->reply_ipid);
+		p = wbuf_put16(p, h->reply_ipid);
 	*p++ = h->reply_tos;
 	if (has & WARTS_BIT(12))
-		p = put16(p, h->nhmtu);
+		p = wbuf_put16(p, h->nhmtu);
 	if (has & WARTS_BIT(13))
-		p = put16(p, h->q_len);
+		p = wbuf_put16(p, h->q_len);
 	if (has & WARTS_BIT(14))
 		*p++ = h->q_ttl;
 	if (has & WARTS_BIT(16))
@@ -172,7 +155,7 @@ plain_write(struct wbuf *b, const struct warts_hop *h, uint64_t has)
 	*p++ = h->reply_ttl;
 	*p++ = (uint8_t)h->flags;
 	*p++ = h->attempt;
-	p = put32(p, h->rtt_us);
+	p = wbuf_put32(p, h->rtt_us);
 	if (has & WARTS_BIT(7)) {
 		*p++ = h->icmp_type;
 		*p++ = h->icmp_code;
@@ -180,13 +163,13 @@ plain_write(struct wbuf *b, const struct warts_hop *h, uint64_t has)
 	p = put_reply(p, h, has);
 	p = wbuf_addr_at(b, p, &h->addr);
 	if (has & WARTS_BIT(19)) {
-		p = put32(p, h->tx.sec);
-		p = put32(p, h->tx.usec);
+		p = wbuf_put32(p, h->tx.sec);
+		p = wbuf_put32(p, h->tx.usec);
 	}
 	head[0] = (uint8_t)(has >> 1 | 0x80);
 	head[1] = (uint8_t)(has >> 8 | 0x80);
 	head[2] = (uint8_t)(has >> 15);
-	put16(head + 3, (uint16_t)(p - head - PLAIN_HEAD));
+	wbuf_put16(head + 3, (uint16_t)(p - head - PLAIN_HEAD));
 	b->len = (size_t)(p - b->p);
 }
 

@@ -138,6 +138,8 @@ addr_sum(const struct addr *a)
 	uint32_t w[4];
 
 	memcpy(w, a->b, 16);
+	if (a->family == ADDR_IPV4)
+		return w[0];
 	return (uint64_t)w[0] + w[1] + w[2] + w[3];
 }
 

@@ -7,18 +7,25 @@
 
 /* --- writing ---------------------------------------------------------------- */
 
-static void *
+/* A block with nothing in it. */
+__attribute__((noinline)) static uint8_t *
+log_grow(struct task *t, struct trace *tr)
+{
+	tr->used = 0;
+	return technique_block(t);
+}
+
+/* Room for an entry of N bytes, zeroed but for its kind. */
+static inline void *
 log_add(struct task *t, struct trace *tr, enum trace_entry_kind kind, size_t n)
 {
 	struct trace_entry *e;
 	uint8_t *b;
 
-	if (tr->last == NULL || tr->used + n > TECHNIQUE_BLOCK) {
-		b = technique_block(t);
-		tr->used = 0;
-	} else {
+	if (tr->last == NULL || tr->used + n > TECHNIQUE_BLOCK)
+		b = log_grow(t, tr);
+	else
 		b = technique_last_block(t);
-	}
 	e = (void *)(b + tr->used);
 	e->kind = kind;
 	tr->used = (uint8_t)(tr->used + n);

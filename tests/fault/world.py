@@ -26,6 +26,7 @@ import uuid
 SRC, BIN = os.environ['SRC'], os.environ['BIN']
 HELPER = os.path.dirname(BIN) + '/helper'
 RUN_S = 60  # no run lasts that long, or something hangs
+PAGE = 4096
 LISTS, STEP = 2, 9000  # so that there are two windows
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_REMOUNT = 4096, 16384, 1 << 18, 32
@@ -85,13 +86,12 @@ class World:
         self.out = self.dir + '/out'
         self.children, self.server = {}, None
         self.traces, self.rotate = 12, 4
+        self.keep, self.tls, self.mounted = '0', [], None
+        self.fakenet = None
         self.boot_file = self.dir + '/boot'
         self.boot()
         mount(self.boot_file, '/proc/sys/kernel/random/boot_id', '', MS_BIND)
-        self.settings('server', 'monitor mon %s' % self.sock,
-                      'sorter %s/sort' % self.dir)
-        self.settings('nosort', 'monitor mon %s' % self.sock,
-                      'sorter /bin/true')
+        self.plain()
         self.settings('sort.conf', 'grace 36500d', 'compress gzip')
         with open(self.dir + '/sort', 'w') as f:
             f.write('#!/bin/sh\nexec %s/datasort -c %s/sort.conf "$@"\n'
@@ -106,10 +106,37 @@ class World:
         with open(self.boot_file, 'w') as f:
             f.write(str(uuid.uuid4()) + '\n')
 
+    def plain(self):
+        """From here on nothing is encrypted."""
+        self.tls = []
+        self.settings('server', 'monitor mon %s' % self.sock,
+                      'sorter %s/sort' % self.dir)
+        self.settings('nosort', 'monitor mon %s' % self.sock,
+                      'sorter /bin/true')
+        self.settings('proxied', 'monitor mon %s.p' % self.sock,
+                      'sorter /bin/true')
+
+    def make_keys(self):
+        """From here on TLS is spoken."""
+        def key(program, name):
+            return subprocess.run(
+                [BIN + '/' + program, '--make-key', self.dir + '/' + name],
+                check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+        pin = key('dataserver', 'mon.key')
+        self.settings('peers', 'peer centre ' + key('datacli', 'cen.key'))
+        self.tls = ['-K', self.dir + '/mon.key', '-p', self.dir + '/peers']
+        for name, sock, sorter in (
+                ('server', '', self.dir + '/sort'), ('nosort', '', '/bin/true'),
+                ('proxied', '.p', '/bin/true')):
+            self.settings(name, 'key %s/cen.key' % self.dir,
+                          'monitor mon %s%s %s' % (self.sock, sock, pin),
+                          'sorter ' + sorter)
+
     # --- trees ---
 
     def empty(self):
         self.end()
+        self.let_go()
         if os.path.exists(self.tree):
             shutil.rmtree(self.tree)
         os.mkdir(self.tree)
@@ -126,18 +153,44 @@ class World:
 
     def restore(self, template):
         self.end()
+        self.let_go()
         shutil.rmtree(self.tree)
         copy(template, self.tree)
         with open(template + '.boot') as f, open(self.boot_file, 'w') as g:
             g.write(f.read())
         open(self.log, 'w').close()
 
+    def make_small(self, folder, pages):
+        """Have FOLDER, as it is, on a file system with PAGES left."""
+        os.rename(folder, folder + '.t')
+        os.mkdir(folder)
+        mount('none', folder, 'tmpfs', 0, 'size=64m')
+        self.mounted = folder
+        for name in os.listdir(folder + '.t'):
+            if os.path.isdir(folder + '.t/' + name):
+                copy(folder + '.t/' + name, folder + '/' + name)
+            else:
+                shutil.copy(folder + '.t/' + name, folder)
+        shutil.rmtree(folder + '.t')
+        fs = os.statvfs(folder)
+        used = fs.f_blocks - fs.f_bfree
+        self.resize(max(1, used + pages) * PAGE)
+
+    def resize(self, size):
+        mount('none', self.mounted, 'tmpfs', MS_REMOUNT, 'size=%d' % size)
+
+    def let_go(self):
+        if self.mounted:
+            check(libc.umount2(self.mounted.encode(), 2), 'umount')
+        self.mounted = None
+
     # --- programs ---
 
-    def start(self, argv):
+    def start(self, argv, stdin='/dev/null'):
         log = (os.POSIX_SPAWN_OPEN, 1, self.log,
                os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),
             log, (os.POSIX_SPAWN_DUP2, 1, 2)])
         self.children[pid] = argv
         return pid
@@ -149,8 +202,8 @@ class World:
         code = os.waitstatus_to_exitcode(status)
         return 128 - code if code < 0 else code
 
-    def run(self, argv):
-        return self.wait(self.start(argv))
+    def run(self, argv, stdin='/dev/null'):
+        return self.wait(self.start(argv, stdin))
 
     def is_alive(self, pid):
         if pid not in self.children:
@@ -172,6 +225,23 @@ class World:
             self.stop(pid, signal.SIGKILL)
         self.server = None
 
+    def internet(self):
+        """Have one, the embedded; it lives as long as this process."""
+        if self.fakenet:
+            return
+        self.fakenet = subprocess.Popen(
+            [BIN + '/fakenet', '-d', 'tun0', '-o', 'hops 2 3', '-o',
+             'rtt-hop 100us'], stdout=subprocess.PIPE)
+        self.fakenet.stdout.readline()
+        subprocess.run(['ip', '-batch', '-'], check=True, input=b"""
+            link set lo up
+            link set tun0 up
+            addr add 192.0.2.1/32 dev tun0
+            addr add 2001:db8::1/128 dev tun0 nodad
+            route add default dev tun0
+            route add ::/0 dev tun0
+            """)
+
     # --- the programs of the system ---
 
     def write_args(self, *more):
@@ -185,7 +255,7 @@ class World:
 
     def serve_args(self):
         return [BIN + '/dataserver', '-d', self.spool, '-l', self.sock,
-                '-k', '0']
+                '-k', self.keep, *self.tls]
 
     def fetch_args(self, settings):
         return [BIN + '/datacli', '-1', '-d', self.centre,

@@ -240,7 +240,8 @@ def term_with(args, last):
     lines = m.rest()
     assert lines == last, lines
     assert m.code == 0, m.said()
-    wait_for("stop", lambda: open("heard").read() == "ack 1\nstop\n")
+    wait_for("stop", lambda: os.path.exists("heard") and
+             open("heard").read() == "ack 1\nstop\n")
     assert m.said() == "", m.said()
 
 
@@ -336,7 +337,8 @@ def reload():
     m.p.send_signal(signal.SIGHUP)
     assert lines(2) == sorted(commands(3, ["192.0.2.3"], False).splitlines(
         True))
-    wait_for("stop", lambda: "stop" in open("heard.2").read())
+    wait_for("stop", lambda: os.path.exists("heard.2") and
+             "stop" in open("heard.2").read())
     # The same list run in another way: the old one goes first.
     other = script("other", ". ./gen\n")
     schedule((1, 5, gen), (3, 1, other))
@@ -423,7 +425,7 @@ def directives():
     written anew with the same bytes, touched, or gone for a moment is no
     change."""
     m = listeners("none", "update", "new-cycle", "restart", "update")
-    for turn in 1, 2, 3:
+    for turn in 1, 2:
         for n in 1, 2, 3, 4:
             write("f.%d" % n, "x" * turn)
         wait_for("turn %d" % turn, lambda: (
@@ -443,11 +445,11 @@ def directives():
     heard = [open("heard.%d" % n).read().splitlines() if n else None
              for n in range(6)]
     assert heard[1] == ["stop"], heard[1]
-    assert heard[2] == ["update f.2"] * 3 + ["stop"], heard[2]
-    assert heard[3] == ["update f.3", "new-cycle"] * 3 + ["stop"], heard[3]
-    assert heard[4] == ["stop"] * 4, heard[4]
+    assert heard[2] == ["update f.2"] * 2 + ["stop"], heard[2]
+    assert heard[3] == ["update f.3", "new-cycle"] * 2 + ["stop"], heard[3]
+    assert heard[4] == ["stop"] * 3, heard[4]
     assert heard[5] == ["update f.5", "stop"], heard[5]
-    assert [count("starts", n) for n in (1, 2, 3, 4, 5)] == [1, 1, 1, 4, 1]
+    assert [count("starts", n) for n in (1, 2, 3, 4, 5)] == [1, 1, 1, 3, 1]
 
 
 def writers():

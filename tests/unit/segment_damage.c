@@ -107,7 +107,7 @@ test_large(void **state)
 	snprintf(path, sizeof(path), "%s/flipped", spool);
 	write_bytes(path, p, len);
 	fd = open(path, O_RDWR);
-	step = len / 200;
+	step = len / 60;
 	for (size_t at = 0; at < len; at += step) {
 		assert_int_equal(segment_read(fd, &tail_only, &info, &why), 0);
 		byte = p[at] ^ 0x10;
