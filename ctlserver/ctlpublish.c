@@ -116,7 +116,7 @@ static const struct prog_usage usage = {
     .name = "ctlpublish",
     .synopsis = "[-d DIR] [-k FOLDER] init | check | diff | publish | promote "
 		"| rollback [NUMBER] | withdraw HASH | stop [REASON] | resume "
-		"[REASON] | log",
+		"[REASON] | renew [ROLE] | log",
     .purpose = "Check, sign and publish what the monitors do.",
     .exit_code = EXIT_PERMANENT,
 };
@@ -182,7 +182,7 @@ run_init(struct repo *repo, const char *arg)
 		return EXIT_PERMANENT;
 	}
 	if (make_folders() == -1 ||
-	    publish_init(repo, opts.keys, opts.one_key) == -1)
+	    root_init(repo, opts.keys, opts.one_key) == -1)
 		return EXIT_PERMANENT;
 	return EXIT_DONE;
 }
@@ -191,12 +191,9 @@ static int
 run_check(struct repo *repo, const char *arg)
 {
 	struct plan p = {.keys = opts.keys};
-	struct signed_trust tr;
-	int ok = publish_trust(repo, &tr) == 0;
+	int ok = plan_tree(&p, repo, 0) == 0 && plan_check(&p) == 0;
 
 	(void)arg;
-	signed_trust_clear(&tr);
-	ok = plan_tree(&p, repo, 0) == 0 && plan_check(&p) == 0 && ok;
 	if (ok)
 		printf("%zu monitor%s, no error\n", p.nassigns,
 		    p.nassigns == 1 ? "" : "s");
@@ -340,6 +337,50 @@ run_resume(struct repo *repo, const char *arg)
 	    : EXIT_PERMANENT;
 }
 
+/* A stop that the old release key has signed must be said again. */
+static int
+say_stop_again(struct repo *repo)
+{
+	struct signed_head h = {.kind = SIGNED_STOP};
+	struct repo_set set;
+	struct signed_text t;
+	struct signed_stop stop;
+	struct signed_fault f;
+	char *body;
+	int rc = -1;
+
+	if (repo_get(repo, "none", 0, &set) == -1)
+		return -1;
+	h.version = set.version[SIGNED_STOP];
+	if (h.version == 0)
+		return 0;
+	if (repo_text(repo, &h, &t) == -1)
+		return -1;
+	body = signed_open(&t, SIGNED_STOP, NULL, &h, &f);
+	if (body != NULL && signed_stop_parse(&h, body, &stop, &f) == 0)
+		rc = publish_stop(repo, opts.keys, stop.stopped, stop.reason);
+	free(body);
+	free((char *)t.text);
+	return rc;
+}
+
+static int
+run_renew(struct repo *repo, const char *arg)
+{
+	if (arg != NULL && strcmp(arg, "release") != 0 &&
+	    strcmp(arg, "assign") != 0) {
+		log_warn("%s: is neither release nor assign", arg);
+		return EXIT_PERMANENT;
+	}
+	if (root_renew(repo, opts.keys, arg) == -1)
+		return EXIT_PERMANENT;
+	if (arg == NULL)
+		return EXIT_DONE;
+	if (arg[0] == 'r' && say_stop_again(repo) == -1)
+		return EXIT_PERMANENT;
+	return run_publish(repo, NULL);
+}
+
 static int
 run_log(struct repo *repo, const char *arg)
 {
@@ -364,6 +405,7 @@ static const struct command {
     {"withdraw", 1, 1, 0, 1, run_withdraw},
     {"stop", 0, 1, 0, 1, run_stop},
     {"resume", 0, 1, 0, 1, run_resume},
+    {"renew", 0, 1, 0, 1, run_renew},
     {"log", 0, 0, 0, 0, run_log},
 };
 

@@ -136,11 +136,9 @@ struct beat_buf {
 const char *beat_add(struct beat_buf *b, const char *line);
 void beat_clear(struct beat_buf *b);
 
-/* What is kept of the last one.  well_s: since when all were good, with this
- * assign; 0: this one is not. */
-struct beat {
+struct beat { /* what is kept of the last one */
 	int64_t at_s; /* Unix time it came; 0: never */
-	int64_t well_s;
+	int64_t well_s; /* since when all were good, with this assign, or 0 */
 	char from[56]; /* address */
 	char *text; /* as above */
 };
@@ -209,9 +207,8 @@ struct control {
 	uint64_t stamp; /* of the repository, when last looked */
 };
 
-/* Set up what checkins share, or let go of it and of all of them. */
-void checkin_begin(struct control *ctl);
-void checkin_end(struct control *ctl);
+void checkin_begin(struct control *ctl); /* set up what they share */
+void checkin_end(struct control *ctl); /* let go of it and of all of them */
 
 /* Serve PEER (copied) at FROM over FD and IO (owned).  -1: too many, not owned. */
 int checkin_new(struct control *ctl, int fd, struct chan_io *io,
@@ -295,21 +292,20 @@ struct plan {
 	struct tree tree;
 	int whole; /* monitors that are not in it go */
 	int64_t now_s;
+	struct signed_root root; /* that of now */
 	struct plan_text release;
 	struct plan_text *assigns; /* nassigns */
 	size_t nassigns;
 };
 
-/* All of them: *P is zeros but for KEYS, for plan_clear() also after -1.
- * From DIR; with STORE the objects are put in the repository.  0; or -1, all
- * errors logged. */
+/* All of them: *P is zeros but for KEYS, for plan_clear() also after -1.  0 or -1,
+ * all errors logged.  From DIR; with STORE its objects are put. */
 int plan_tree(struct plan *p, struct repo *repo, int store);
 
-/* From publication NUMBER.  0 or -1, logged. */
+/* From publication NUMBER. */
 int plan_history(struct plan *p, struct repo *repo, uint64_t number);
 
-/* From what is current, without the object SHA and the lists that run it.  0 or
- * -1, logged. */
+/* From what is current, without the object SHA and the lists that run it. */
 int plan_without(struct plan *p, struct repo *repo, const uint8_t *sha);
 void plan_clear(struct plan *p);
 
@@ -330,10 +326,13 @@ int publish_plan(struct plan *p, int canary);
 /* Print the publications. */
 void publish_log(const struct repo *repo);
 
-/* --- publish_all.c: what concerns all; promotion -------------------------------- */
+/* --- root.c: keys in the folder PATH.  0 or -1, logged --- */
 
-/* Make keys in the folder KEYS, and the first root.  0 or -1, logged. */
-int publish_init(struct repo *repo, const char *keys, int one_key);
+int root_init(struct repo *repo, const char *path, int one_key); /* the first */
+/* The next, with a new key for ROLE ("release", "assign", NULL). */
+int root_renew(struct repo *repo, const char *path, const char *role);
+
+/* --- publish_all.c: what concerns all; promotion -------------------------------- */
 
 /* Stop all probing because of REASON, or go on.  0 or -1, logged. */
 int

@@ -76,6 +76,7 @@ settle(struct plan *p, struct plan_text *t, int64_t life_s, int may_renew)
 	t->old = stored(p->repo, &old, t->current);
 	t->kept = body != NULL && strcmp(body, t->body) == 0 &&
 	    last.release == t->head.release && left_s > 0 &&
+	    signed_keys_have(&p->root.role[t->head.kind], &last.signer) &&
 	    (left_s > life_s / 2 || !may_renew);
 	free(body);
 	if (t->kept)
@@ -267,11 +268,17 @@ add_assign(struct plan *p, const char *monitor, char *body)
 	return 0;
 }
 
-static void
+static int
 begin(struct plan *p, struct repo *repo)
 {
+	struct signed_trust tr;
+	int rc = publish_trust(repo, &tr);
+
 	p->repo = repo;
 	p->now_s = clock_wall_ns() / NS_PER_SEC;
+	p->root = tr.root;
+	signed_trust_clear(&tr);
+	return rc;
 }
 
 int
@@ -279,7 +286,8 @@ plan_tree(struct plan *p, struct repo *repo, int store)
 {
 	unsigned int errors;
 
-	begin(p, repo);
+	if (begin(p, repo) == -1)
+		return -1;
 	p->whole = 1;
 	errors = tree_load(&p->tree, store ? repo : NULL);
 	if (errors > 0) {
@@ -333,8 +341,7 @@ plan_history(struct plan *p, struct repo *repo, uint64_t number)
 	uint64_t v;
 	int rc;
 
-	begin(p, repo);
-	if (same_release(p) == -1)
+	if (begin(p, repo) == -1 || same_release(p) == -1)
 		return -1;
 	snprintf(name, sizeof(name), "%" PRIu64, number);
 	if (atomicfile_read(repo->history, name, HISTORY_MAX, &text, &len) ==
@@ -467,7 +474,8 @@ plan_without(struct plan *p, struct repo *repo, const uint8_t *sha)
 	size_t n;
 	int rc = 0;
 
-	begin(p, repo);
+	if (begin(p, repo) == -1)
+		return -1;
 	settle_release(p, withdrawing_body(p, sha));
 	names = repo_names(repo->current, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)

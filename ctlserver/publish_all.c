@@ -14,7 +14,6 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 
-#define ROOT_LIFE_S (10 * 365LL * 86400)
 #define CANARIES_MAX (64u << 10) /* bytes of their names */
 
 static int64_t
@@ -24,87 +23,6 @@ now(void)
 }
 
 /* --- root ---------------------------------------------------------------------- */
-
-static const char *const roles[] = {"root", "release", "assign", "next"};
-#define NROLES (sizeof(roles) / sizeof(roles[0]))
-
-static char *
-root_text(struct keys_key *keys[NROLES])
-{
-	char buf[NROLES][SIGNED_KEY_STRLEN];
-
-	for (size_t i = 0; i < NROLES; i++)
-		signed_key_str(keys_public(keys[i]), buf[i]);
-	return xasprintf("signed root 1 expires=%" PRId64 "\n"
-			 "key root %s\nkey release %s\nkey assign %s\n"
-			 "next %s\n",
-	    (int64_t)(now() + ROOT_LIFE_S), buf[0], buf[1], buf[2], buf[3]);
-}
-
-static int
-put_root(struct repo *repo, struct keys_key *keys[NROLES])
-{
-	struct repo_set set = {{0}};
-	char *text = root_text(keys), buf[SIGNED_KEY_STRLEN];
-	char *whole = keys_sign(keys[0], text);
-	struct signed_text t = {whole, strlen(whole)};
-	int rc;
-
-	set.version[SIGNED_ROOT] = 1;
-	rc = repo_text_put(repo, &t);
-	if (rc == 0)
-		rc = repo_put_common(repo, &set);
-	if (rc == 0)
-		printf("root %s\n", signed_key_str(keys_public(keys[0]), buf));
-	else
-		log_warn("published: %s", strerror(errno));
-	free(text);
-	free(whole);
-	return rc;
-}
-
-static int
-make_keys(int dir, const char *path, int one_key)
-{
-	char name[32];
-
-	for (size_t i = 0; i < (one_key ? 1 : NROLES); i++) {
-		snprintf(
-		    name, sizeof(name), "%s.key", one_key ? "all" : roles[i]);
-		if (keys_make(dir, name) == -1 && errno != EEXIST) {
-			log_warn("%s/%s: %s", path, name, strerror(errno));
-			return -1;
-		}
-	}
-	return 0;
-}
-
-int
-publish_init(struct repo *repo, const char *path, int one_key)
-{
-	struct keys_key *keys[NROLES] = {NULL};
-	int dir = atomicfile_mkdir(AT_FDCWD, path, 0700), rc;
-	const char *why;
-
-	if (dir == -1) {
-		log_warn("%s: %s", path, strerror(errno));
-		return -1;
-	}
-	rc = make_keys(dir, path, one_key);
-	for (size_t i = 0; i < NROLES && rc == 0; i++) {
-		keys[i] = keys_role(dir, roles[i], &why);
-		if (keys[i] != NULL)
-			continue;
-		log_warn("%s/%s.key: %s", path, roles[i], why);
-		rc = -1;
-	}
-	if (rc == 0)
-		rc = put_root(repo, keys);
-	for (size_t i = 0; i < NROLES; i++)
-		keys_free(keys[i]);
-	close(dir);
-	return rc;
-}
 
 int
 publish_trust(const struct repo *repo, struct signed_trust *tr)
