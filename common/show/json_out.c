@@ -37,6 +37,13 @@ json_u32(struct json *j, const char *key, uint32_t v)
 }
 
 void
+json_share(struct json *j, const char *key, uint32_t part, uint32_t whole)
+{
+	begin(j, key);
+	wbuf_printf(j->out, "%.2f", (double)part / whole);
+}
+
+void
 json_milli(struct json *j, const char *key, uint32_t v)
 {
 	begin(j, key);
@@ -95,4 +102,32 @@ json_addr(struct json *j, const char *key, const struct addr *a)
 	char buf[ADDR_STRLEN];
 
 	json_str(j, key, addr_str(a, buf));
+}
+
+void
+json_hex(struct json *j, const char *key, const uint8_t *bytes, size_t len)
+{
+	begin(j, key);
+	wbuf_u8(j->out, '"');
+	for (size_t i = 0; i < len; i++)
+		wbuf_printf(j->out, "%02x", bytes[i]);
+	wbuf_u8(j->out, '"');
+}
+
+void
+json_words(struct json *j, const char *key, uint32_t flags,
+    const struct json_word *table)
+{
+	int open = 0;
+
+	for (; table->word != NULL; table++) {
+		if (!(flags & table->flag))
+			continue;
+		if (!open)
+			json_open(j, key, '[');
+		open = 1;
+		json_str(j, NULL, table->word);
+	}
+	if (open)
+		json_close(j, ']');
 }

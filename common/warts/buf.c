@@ -9,6 +9,7 @@
 #include "common/xmalloc.h"
 
 #define SLOTS_MIN 64
+#define IFNAMES 254 /* of a record that are remembered */
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -23,6 +24,7 @@ wbuf_clear(struct wbuf *b)
 {
 	free(b->p);
 	free(b->slots);
+	free(b->ifnames);
 	wbuf_init(b);
 }
 
@@ -193,10 +195,28 @@ wbuf_addr(struct wbuf *b, const struct addr *a)
 	wbuf_saddr(b, a);
 }
 
+void
+wbuf_ifname(struct wbuf *b, const char *name)
+{
+	uint8_t i = 0;
+
+	if (b->ifnames == NULL)
+		b->ifnames = xreallocarray(NULL, IFNAMES, sizeof(char *));
+	while (i < b->nifnames && strcmp(b->ifnames[i], name) != 0)
+		i++;
+	wbuf_u8(b, i < IFNAMES ? i + 1 : 0);
+	if (i < b->nifnames)
+		return;
+	wbuf_str(b, name);
+	if (i < IFNAMES)
+		b->ifnames[b->nifnames++] = name;
+}
+
 static void
 dict_empty(struct wbuf *b)
 {
 	b->naddrs = 0;
+	b->nifnames = 0;
 	if (++b->generation == 0) {
 		/* Once in 4 billion records an old slot would look new. */
 		if (b->nslots != 0)
@@ -271,6 +291,7 @@ void
 rbuf_clear(struct rbuf *r)
 {
 	free(r->dict);
+	free(r->ifnames);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -421,4 +442,22 @@ rbuf_saddr(struct rbuf *r)
 	if (r->bad != NULL)
 		return (struct addr){.family = ADDR_NONE};
 	return addr_define(r, size, 0);
+}
+
+const char *
+rbuf_ifname(struct rbuf *r)
+{
+	uint8_t id = rbuf_u8(r);
+	const char *name;
+
+	if (id != 0 && id <= r->nifnames)
+		return r->ifnames[id - 1];
+	if (id > r->nifnames + 1)
+		rbuf_fail(r, "reference to an interface not yet named");
+	name = rbuf_str(r);
+	if (id == 0 || name == NULL)
+		return name;
+	if (r->ifnames == NULL)
+		r->ifnames = xreallocarray(NULL, UINT8_MAX, sizeof(char *));
+	return r->ifnames[r->nifnames++] = name;
 }

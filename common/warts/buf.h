@@ -7,6 +7,8 @@
  *	addr             new:  size u8 | family u8 | size bytes
  *	                 seen: 00 | u32 number of an earlier one in this record
  *	saddr            size u8 | family u8 | size bytes, never numbered
+ *	ifname           1 + number of the name in this record | str if new;
+ *	                 00 | str: not remembered
  *
  * Writing goes to a growing buffer, so it cannot fail.  Reading is from a
  * bounded range and is sticky: after the first read beyond the end every read
@@ -39,6 +41,8 @@ struct wbuf {
 	 * at most half full; nslots is 0 or a power of two. */
 	struct wbuf_slot *slots;
 	uint32_t nslots, naddrs, generation;
+	const char **ifnames; /* names written in this record; NULL at first */
+	uint8_t nifnames;
 };
 
 void wbuf_init(struct wbuf *b);
@@ -61,6 +65,8 @@ void wbuf_tv(struct wbuf *b, struct warts_tv tv);
  * until the record ends.  A pending record_begin is required. */
 void wbuf_addr(struct wbuf *b, const struct addr *a);
 void wbuf_saddr(struct wbuf *b, const struct addr *a);
+/* An interface's name through the record's dictionary, kept by reference. */
+void wbuf_ifname(struct wbuf *b, const char *name);
 
 /* Append formatted text, without a NUL: for the printers of records. */
 void wbuf_printf(struct wbuf *b, const char *fmt, ...)
@@ -87,6 +93,8 @@ struct rbuf {
 	/* Where the record's addresses are (at the family byte). */
 	const uint8_t **dict;
 	uint32_t ndict, capdict;
+	const char **ifnames; /* in the body */
+	uint8_t nifnames;
 };
 
 /* Read LEN bytes at BODY, with an empty dictionary. */
@@ -114,5 +122,7 @@ const char *rbuf_str(struct rbuf *r);
 /* Addresses; family ADDR_NONE on failure. */
 struct addr rbuf_addr(struct rbuf *r);
 struct addr rbuf_saddr(struct rbuf *r);
+/* The name of an interface, in place; NULL on failure. */
+const char *rbuf_ifname(struct rbuf *r);
 
 #endif
