@@ -20,6 +20,7 @@
 #include "common/xmalloc.h"
 #include "prober/net/packet_parse.h"
 #include "prober/output.h"
+#include "prober/polite.h"
 #include "prober/source/source.h"
 
 #define RX_BUDGET 8192 /* packets per turn */
@@ -139,7 +140,7 @@ build_batch(struct engine *e, int want)
 	int i, len;
 
 	b->first = b->count = 0;
-	while (b->count < want && (t = window_take_ready(&e->window)) != NULL) {
+	while (b->count < want && (t = e->take(&e->window)) != NULL) {
 		i = b->count;
 		t->m->tech->probe(t, &pr);
 		t->where = TASK_SENDING;
@@ -353,6 +354,7 @@ tick(struct engine *e)
 {
 	struct listcycle *lc;
 
+	polite_tick(e);
 	look_for_losses(e);
 	adapt_rate(e);
 	e->tick_ns = e->now_ns + TICK_NS;
@@ -373,7 +375,9 @@ next_turn(const struct engine *e)
 {
 	int64_t due_ns = e->tick_ns, at_ns, pace_ns;
 
-	if (e->batch.first < e->batch.count)
+	if (polite_stopped(e->polite) != NULL)
+		at_ns = INT64_MAX;
+	else if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
 	else if (e->window.nready > 0)
 		at_ns = e->now_ns;
@@ -386,6 +390,9 @@ next_turn(const struct engine *e)
 	if (at_ns < due_ns)
 		due_ns = at_ns;
 	at_ns = timeout_due(&e->window.timeout);
+	if (at_ns < due_ns)
+		due_ns = at_ns;
+	at_ns = polite_due(e->polite);
 	if (at_ns < due_ns)
 		due_ns = at_ns;
 	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
@@ -430,10 +437,12 @@ turn(struct engine *e)
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
+	credits = polite_credits(e, credits);
 	admit(e, credits);
 	if (e->window.nready == 0)
 		pacer_idle(&e->pacer);
-	transmit(e, credits);
+	if (polite_stopped(e->polite) == NULL)
+		transmit(e, credits);
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
@@ -514,6 +523,8 @@ engine_start(struct engine *e)
 	e->stats.start_ns = e->now_ns;
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	e->take = e->polite != NULL ? polite_take : window_take_ready;
+	e->window.polite = e->admit.polite = e->polite;
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
 	e->timer = event_new(e->base, -1, 0, on_event, e);
 	e->rx_event =

@@ -1,6 +1,6 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
- * output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
+ * output.h, polite.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -30,6 +30,7 @@
 struct event_base;
 struct event;
 struct prefixset;
+struct polite;
 struct listcycle;
 struct output;
 struct source;
@@ -153,6 +154,8 @@ size_t hold_count(const struct hold *h); /* commands */
 int hold_has(const struct hold *h, const struct addr *a);
 /* Put C on hold until max(now, latest hold of its address) + period. */
 void hold_add(struct hold *h, const struct command *c, int64_t now_ns);
+/* The same until DUE, or until the latest of its address. */
+void hold_until(struct hold *h, const struct command *c, int64_t due_ns);
 /* Number I (from 0) of those on hold, in no order. */
 const struct command *hold_at(const struct hold *h, size_t i);
 /* When the first is due; INT64_MAX when there is none. */
@@ -170,13 +173,14 @@ enum task_where {
 	TASK_SENDING, /* its frame waits in the transmit queue */
 	TASK_WAITING, /* in a timeout class */
 	TASK_DONE, /* in window.done: its record is to be written */
+	TASK_POLITE, /* in polite's heap: its budget is used up until due_ns */
 };
 
 struct task_block;
 
 struct task {
 	TAILQ_ENTRY(task) link; /* of the list that `where' names */
-	int64_t due_ns; /* TASK_WAITING */
+	int64_t due_ns; /* TASK_WAITING, TASK_POLITE */
 	struct window *win;
 	struct listcycle *lc;
 	struct measurement *m;
@@ -225,6 +229,7 @@ struct window {
 	struct task_block *free_blocks;
 	struct window_chunk *chunks;
 	int64_t now_ns; /* of this turn */
+	struct polite *polite; /* NULL: no budgets */
 };
 
 void window_init(struct window *w, uint32_t max); /* MAX tasks */
@@ -253,6 +258,7 @@ struct admit {
 	struct window *window;
 	struct link *link;
 	struct prefixset *dnp; /* may be NULL */
+	struct polite *polite; /* NULL: no limits but the rate */
 	struct listcycle_table table;
 	struct listcycle_history history;
 	struct checkpoint *checkpoint; /* NULL: none is kept */
@@ -299,6 +305,8 @@ struct engine {
 	struct tx *tx;
 	struct rx *rx;
 	struct output *out;
+	struct polite *polite; /* NULL: none */
+	struct task *(*take)(struct window *w); /* the next to send for */
 	struct stats stats;
 	struct batch batch;
 	int64_t now_ns, tick_ns;
