@@ -18,7 +18,6 @@
 
 #include "common/log.h"
 #include "common/xmalloc.h"
-#include "prober/net/packet_parse.h"
 #include "prober/output.h"
 #include "prober/polite.h"
 #include "prober/source/source.h"
@@ -37,22 +36,32 @@
 /* --- receive ---------------------------------------------------------------- */
 
 static void
-on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+on_reply(void *arg, struct task *t, const struct reply *r)
 {
 	struct engine *e = arg;
-	struct reply r;
-	struct task *t;
 
-	if (packet_parse(pkt, len, &r) == -1)
-		return;
-	t = window_find(&e->window, &r.target);
 	if (t == NULL || t->where == TASK_DONE) {
 		e->stats.unmatched++;
 		return;
 	}
 	e->stats.received++;
-	r.rx_ns = rx_ns;
-	t->m->tech->reply(t, &r);
+	t->m->tech->reply(t, r);
+}
+
+static void
+on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+{
+	inbox_packet(arg, pkt, len, rx_ns);
+}
+
+/* Non-zero when no packet is left. */
+static int
+receive(struct engine *e)
+{
+	int n = rx_poll(e->rx, RX_BUDGET, on_packet, &e->inbox);
+
+	inbox_flush(&e->inbox);
+	return n < RX_BUDGET;
 }
 
 /* --- expire ------------------------------------------------------------------- */
@@ -114,13 +123,13 @@ admit(struct engine *e, uint32_t credits)
 	int64_t wall_ns;
 	struct task *t;
 
-	if (e->full || e->window.nready >= credits)
+	if (e->full || window_ready(&e->window) >= credits)
 		return;
 	e->source->ops->refill(e->source);
 	if (admit_due(&e->admit) > e->now_ns)
 		return;
 	wall_ns = clock_wall_ns();
-	while (e->window.nready < credits) {
+	while (window_ready(&e->window) < credits) {
 		t = admit_next(&e->admit, e->now_ns, &budget);
 		if (t == NULL)
 			return;
@@ -253,7 +262,7 @@ transmit(struct engine *e, uint32_t credits)
 		if (flush_batch(e) == -1)
 			return;
 	}
-	while (credits > 0 && e->window.nready > 0) {
+	while (credits > 0 && window_ready(&e->window) > 0) {
 		n = credits < ENGINE_BATCH ? credits : ENGINE_BATCH;
 		build_batch(e, (int)n);
 		credits -= (uint32_t)e->batch.count;
@@ -310,7 +319,7 @@ record(struct engine *e)
 	int rc;
 
 	for (int i = 0; i < RECORD_BUDGET; i++) {
-		t = TAILQ_FIRST(&e->window.done);
+		t = window_first_done(&e->window);
 		if (t == NULL)
 			return;
 		t->m->tech->record(t, &rec);
@@ -321,12 +330,10 @@ record(struct engine *e)
 			set_full(e, 1);
 			return; /* it stays in the window until there is room */
 		}
-		TAILQ_REMOVE(&e->window.done, t, link);
-		t->where = TASK_IDLE;
 		t->lc->active--;
 		t->lc->recorded++;
 		e->stats.recorded++;
-		window_remove(&e->window, t);
+		window_end(&e->window, t);
 	}
 }
 
@@ -379,7 +386,7 @@ next_turn(const struct engine *e)
 		at_ns = INT64_MAX;
 	else if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
-	else if (e->window.nready > 0)
+	else if (window_ready(&e->window) > 0)
 		at_ns = e->now_ns;
 	else
 		at_ns = e->full ? INT64_MAX : admit_due(&e->admit);
@@ -395,7 +402,7 @@ next_turn(const struct engine *e)
 	at_ns = polite_due(e->polite);
 	if (at_ns < due_ns)
 		due_ns = at_ns;
-	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
+	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
 }
@@ -432,14 +439,14 @@ turn(struct engine *e)
 	e->now_ns = e->window.now_ns = clock_mono_ns();
 	e->stats.turns++;
 	/* Silence is known only when every reply that is there was seen. */
-	if (rx_poll(e->rx, RX_BUDGET, on_packet, e) < RX_BUDGET)
+	if (receive(e))
 		expire(e);
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
 	admit(e, credits);
-	if (e->window.nready == 0)
+	if (window_ready(&e->window) == 0)
 		pacer_idle(&e->pacer);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);
@@ -493,7 +500,8 @@ on_event(int fd, short what, void *arg)
 		turn(e);
 		if (is_over(e)) {
 			/* All that is finished, however much it is. */
-			while (!e->full && !TAILQ_EMPTY(&e->window.done))
+			while (
+			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);
 			end_cycles(e);
 			event_base_loopbreak(e->base);
@@ -525,6 +533,9 @@ engine_start(struct engine *e)
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	e->take = e->polite != NULL ? polite_take : window_take_ready;
 	e->window.polite = e->admit.polite = e->polite;
+	e->inbox.w = &e->window;
+	e->inbox.handle = on_reply;
+	e->inbox.arg = e;
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
 	e->timer = event_new(e->base, -1, 0, on_event, e);
 	e->rx_event =

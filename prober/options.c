@@ -71,6 +71,7 @@ set_hold(void *ctx, const char *arg)
 
 STRING_OPTION(set_limits, polite.limits)
 STRING_OPTION(set_stop_file, polite.stop_file)
+STRING_OPTION(set_floor, polite.floor)
 NUMBER_OPTION(set_address_pps, polite.rates.address_pps, 1, PPS_MAX)
 NUMBER_OPTION(set_prefix_pps, polite.rates.prefix_pps, 1, PPS_MAX)
 
@@ -103,6 +104,16 @@ set_prefix_len(void *ctx, const char *arg)
 		return "prefix lengths are LEN or LEN,LEN6";
 	o->polite.prefix_len[0] = (uint8_t)len[0];
 	o->polite.prefix_len[1] = (uint8_t)len[1];
+	return NULL;
+}
+
+static const char *
+set_quota(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+
+	if (scan_u64(arg, 1, UINT64_MAX, &o->out.quota_bytes) == -1)
+		return "a number of bytes is needed";
 	return NULL;
 }
 
@@ -184,6 +195,8 @@ static const struct prog_opt table[] = {
     {'e', NULL, "FILE", "write the process id to FILE", set_pidfile},
     {'D', NULL, NULL, "run in the background", set_daemon},
     {'s', "spool", "DIR", "write records to the spool in DIR", set_spool},
+    {0, "spool-quota", "BYTES", "pause while so much waits in the spool",
+	set_quota},
     {0, "commands", "WHERE",
 	"probing commands from - (stdin) or clients of a local socket",
 	set_commands},
@@ -198,6 +211,8 @@ static const struct prog_opt table[] = {
 	set_limits},
     {0, "dead-man", "TIME", "send nothing when that FILE is older",
 	set_dead_man},
+    {0, "dnp-floor", "FILE", "never probe the prefixes in FILE either",
+	set_floor},
     {0, "stop-file", "FILE", "send nothing while FILE is there", set_stop_file},
     {'u', "user", "NAME", "run as NAME once all is open", set_user},
     {0, "verbose", NULL, "say more on standard error; twice: debug",
@@ -261,6 +276,8 @@ check_output(const struct options *o)
 
 	if (out->spool != NULL && out->path != NULL)
 		return "--spool and -o exclude each other";
+	if (out->spool == NULL && out->quota_bytes != 0)
+		return "--spool-quota goes with --spool";
 	if (out->spool != NULL && out->format != NULL &&
 	    strcasecmp(out->format, "warts") != 0)
 		return "the spool holds warts only";

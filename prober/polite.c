@@ -248,8 +248,9 @@ polite_pps(const struct polite *p)
 int
 polite_refuses(const struct polite *p, const struct addr *a)
 {
-	return p->limits.floor != NULL &&
-	    prefixset_match(p->limits.floor, a, NULL);
+	return (p->limits.floor != NULL &&
+		   prefixset_match(p->limits.floor, a, NULL)) ||
+	    (p->floor != NULL && prefixset_match(p->floor, a, NULL));
 }
 
 /* --- the engine ---------------------------------------------------------------------- */

@@ -52,16 +52,17 @@ struct polite_config {
 	uint8_t prefix_len[2]; /* of an IPv4 and an IPv6 prefix, from 1 on */
 	const char *limits; /* path of the file, NULL: none */
 	const char *stop_file; /* while it exists: stop; NULL: none */
+	const char *floor; /* file of prefixes never probed, NULL: none */
 };
 
-/* CFG's strings are borrowed.  NULL when the file of limits cannot be used,
- * which has been logged. */
+/* CFG's strings are borrowed.  NULL when the files of limits or of the floor
+ * cannot be used, which has been logged. */
 struct polite *polite_new(const struct polite_config *cfg, int64_t wall_ns);
 void polite_free(struct polite *p);
 
 /*
- * Look at the files: about once a second, and when told to.  A file of limits
- * that cannot be used leaves what is in force, and is reported once.  Non-zero
+ * Look at the files: about once a second, and when told to.  A file that cannot
+ * be used leaves what is in force, and is reported once.  Non-zero
  * when something has changed; that sending stops or goes on is logged.
  */
 int polite_look(struct polite *p, int64_t wall_ns);

@@ -23,9 +23,9 @@ set_rate(void *ctx, char **words, int nwords, int line)
 		to = &l->rates.address_pps;
 	else if (strcmp(words[0], "prefix-rate") == 0)
 		to = &l->rates.prefix_pps;
-	return scan_u32(words[1], 1, POLITE_PPS_MAX, to) == 0
+	return scan_u32(words[1], 0, POLITE_PPS_MAX, to) == 0
 	    ? NULL
-	    : "not a number of packets per second from 1 on";
+	    : "not a number of packets per second";
 }
 
 static const char *
@@ -56,13 +56,27 @@ set_floor(void *ctx, char **words, int nwords, int line)
 }
 
 static const char *
-set_stop(void *ctx, char **words, int nwords, int line)
+set_probing(void *ctx, char **words, int nwords, int line)
 {
-	(void)words;
+	struct polite_limits *l = ctx;
+
 	(void)nwords;
 	(void)line;
-	((struct polite_limits *)ctx)->stop = 1;
-	return NULL;
+	l->stop = strcmp(words[1], "stop") == 0;
+	return l->stop || strcmp(words[1], "go") == 0 ? NULL
+						      : "probing is go or stop";
+}
+
+static const char *
+set_until(void *ctx, char **words, int nwords, int line)
+{
+	struct polite_limits *l = ctx;
+
+	(void)nwords;
+	(void)line;
+	return scan_u64(words[1], 0, INT64_MAX / NS_PER_SEC, &l->until_s) == 0
+	    ? NULL
+	    : "not a Unix time";
 }
 
 static const struct conf_key keys[] = {
@@ -71,7 +85,8 @@ static const struct conf_key keys[] = {
     {"prefix-rate", 1, 1, 1, set_rate, "prefix-rate PACKETS-PER-SECOND"},
     {"dead-man", 1, 1, 1, set_dead_man, "dead-man TIME"},
     {"do-not-probe", 1, 1, 0, set_floor, "do-not-probe PREFIX"},
-    {"stop", 0, 0, 1, set_stop, "stop"},
+    {"probing", 1, 1, 1, set_probing, "probing go|stop"},
+    {"until", 1, 1, 1, set_until, "until UNIX-TIME"},
     {0},
 };
 
@@ -132,24 +147,58 @@ same_file(const struct stat *a, const struct stat *b)
 	    a->st_size == b->st_size && modified_ns(a) == modified_ns(b);
 }
 
+/* Has the file at PATH changed since SEEN?  1 with SEEN as it is now, 0, or -1:
+ * it cannot be seen.  KNOWN: something was read from it before. */
+static int
+has_changed(const char *path, struct stat *seen, int known)
+{
+	struct stat st = {0};
+
+	if (stat(path, &st) == -1) {
+		if (seen->st_ino != 0 || !known)
+			log_warn("%s: %s", path, strerror(errno));
+		memset(seen, 0, sizeof(*seen));
+		return -1;
+	}
+	if (same_file(&st, seen))
+		return 0;
+	*seen = st;
+	return 1;
+}
+
 /* 1: it was read anew, 0: it is what it was, -1: it cannot be used. */
 static int
 look_at_limits(struct polite *p)
 {
-	struct stat st = {0};
+	int changed = 0;
 
-	if (p->cfg.limits == NULL)
-		return 0;
-	if (stat(p->cfg.limits, &st) == -1) {
-		if (p->seen.st_ino != 0 || p->limits.floor == NULL)
-			log_warn("%s: %s", p->cfg.limits, strerror(errno));
-		memset(&p->seen, 0, sizeof(p->seen));
+	if (p->cfg.limits != NULL)
+		changed = has_changed(
+		    p->cfg.limits, &p->seen, p->limits.floor != NULL);
+	if (changed == 1 && read_limits(p, &p->seen) == -1)
 		return -1;
-	}
-	if (same_file(&st, &p->seen))
-		return 0;
-	p->seen = st;
-	return read_limits(p, &st) == 0 ? 1 : -1;
+	return changed;
+}
+
+/* The same for the floor. */
+static int
+look_at_floor(struct polite *p)
+{
+	struct prefixset *ps;
+	int changed = 0;
+
+	if (p->cfg.floor != NULL)
+		changed =
+		    has_changed(p->cfg.floor, &p->floor_seen, p->floor != NULL);
+	if (changed != 1)
+		return changed;
+	ps = prefixset_load(p->cfg.floor, conf_log_error, NULL);
+	if (ps == NULL)
+		return -1;
+	prefixset_free(p->floor);
+	p->floor = ps;
+	log_info("%s: %zu prefixes", p->cfg.floor, prefixset_count(ps));
+	return 1;
 }
 
 /* --- stop ------------------------------------------------------------------------ */
@@ -175,6 +224,9 @@ reason(const struct polite *p, int64_t wall_ns)
 	if (p->cfg.stop_file != NULL &&
 	    (lstat(p->cfg.stop_file, &st) == 0 || errno != ENOENT))
 		return "the stop file is there";
+	if (p->limits.until_s != 0 &&
+	    wall_ns / NS_PER_SEC >= (int64_t)p->limits.until_s)
+		return "the time that the limits allow is over";
 	if (is_dead(p, wall_ns))
 		return "the limits have not been refreshed in time";
 	return NULL;
@@ -186,6 +238,7 @@ polite_look(struct polite *p, int64_t wall_ns)
 	int changed = look_at_limits(p) == 1;
 	const char *why = reason(p, wall_ns);
 
+	changed |= look_at_floor(p) == 1;
 	if (why == p->stopped)
 		return changed;
 	p->stopped = why;
@@ -205,7 +258,7 @@ polite_new(const struct polite_config *cfg, int64_t wall_ns)
 
 	p->cfg = *cfg;
 	put_in_force(p);
-	if (look_at_limits(p) == -1) {
+	if (look_at_limits(p) == -1 || look_at_floor(p) == -1) {
 		polite_free(p);
 		return NULL;
 	}
@@ -219,6 +272,7 @@ polite_free(struct polite *p)
 	if (p == NULL)
 		return;
 	prefixset_free(p->limits.floor);
+	prefixset_free(p->floor);
 	free(p->slots);
 	free(p->heap);
 	free(p);

@@ -3,12 +3,13 @@
  *
  * The file of limits, read through common/conf.h.  Each line may be missing:
  *
- *	rate 500		packets/s in all
+ *	probing go|stop		may anything be sent?
+ *	rate 500		packets/s in all; 0: not said
  *	address-rate 5		... to one address
  *	prefix-rate 20		... to one prefix
+ *	until 1700000000	Unix time from which on nothing is sent; 0: none
  *	dead-man 2h		stop when this file is older
  *	do-not-probe 192.0.2.0/24	any number of them
- *	stop			stop now
  *
  * Its age counts from its last modification, and only if it could be read then:
  * garbage does not keep anyone alive.
@@ -26,6 +27,7 @@ struct prefixset;
 struct polite_limits {
 	struct polite_rates rates;
 	struct prefixset *floor; /* NULL: nothing was read yet */
+	uint64_t until_s; /* Unix time, 0: none */
 	int stop;
 };
 
@@ -46,7 +48,8 @@ struct polite {
 	struct polite_config cfg;
 	struct polite_rates rates; /* in force */
 	struct polite_limits limits;
-	struct stat seen; /* of the file of limits, when last looked at */
+	struct prefixset *floor; /* of cfg.floor */
+	struct stat seen, floor_seen; /* the files when last looked at */
 	int64_t alive_ns; /* modification time of the last good one */
 	const char *stopped; /* why, or NULL */
 	struct polite_budget *slots; /* open addressing */

@@ -117,13 +117,13 @@ open_limits(struct prober *p)
 {
 	const struct polite_config *c = &p->opt.polite;
 
-	if (c->limits == NULL && c->stop_file == NULL &&
+	if (c->limits == NULL && c->stop_file == NULL && c->floor == NULL &&
 	    c->rates.address_pps == 0 && c->rates.prefix_pps == 0)
 		return;
 	p->e.polite = polite_new(c, clock_wall_ns());
 	if (p->e.polite == NULL)
-		log_fatal(
-		    EXIT_TEMPORARY, "%s: the limits cannot be used", c->limits);
+		log_fatal(EXIT_TEMPORARY,
+		    "the files of limits, or of the floor, cannot be used");
 	pacer_init(&p->e.pacer, polite_pps(p->e.polite));
 }
 

@@ -145,6 +145,20 @@ text_ping(struct show *s, struct wbuf *out, const struct warts_record *rec,
 	return 0;
 }
 
+void
+show_result(struct wbuf *out, enum show_format format,
+    const struct show_context *ctx, uint16_t type, const void *result)
+{
+	if (type == WARTS_PING && format == SHOW_JSON)
+		show_json_ping(out, ctx, result);
+	else if (type == WARTS_PING)
+		show_text_ping(out, ctx->generation, result);
+	else if (format == SHOW_JSON)
+		show_json_trace(out, ctx, result);
+	else
+		show_text_trace(out, result);
+}
+
 /* By record type: its name; its printers, NULL while there are none. */
 static const struct {
 	const char *name;

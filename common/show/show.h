@@ -103,6 +103,14 @@ int show_note_distance(
 
 /* --- json.c --------------------------------------------------------------- */
 
+/*
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING),
+ * in FORMAT: what show_record() does with a record of it.
+ */
+struct show_context;
+void show_result(struct wbuf *out, enum show_format format,
+    const struct show_context *ctx, uint16_t type, const void *result);
+
 /* One line each.  LIST and CYCLE may be NULL when they are not known. */
 struct show_context {
 	enum show_generation generation;

@@ -49,8 +49,14 @@ void wbuf_init(struct wbuf *b);
 void wbuf_clear(struct wbuf *b);
 void wbuf_reset(struct wbuf *b); /* len = 0, memory kept */
 
-/* Make room for N more bytes at p + len. */
-void wbuf_room(struct wbuf *b, size_t n);
+/* Make room for N more bytes at p + len: wbuf_grow() when there is none. */
+void wbuf_grow(struct wbuf *b, size_t n);
+static inline void
+wbuf_room(struct wbuf *b, size_t n)
+{
+	if (b->cap - b->len < n)
+		wbuf_grow(b, n);
+}
 
 /* Append a value, big-endian, or bytes as they are. */
 void wbuf_u8(struct wbuf *b, uint8_t v);
@@ -67,6 +73,10 @@ void wbuf_addr(struct wbuf *b, const struct addr *a);
 void wbuf_saddr(struct wbuf *b, const struct addr *a);
 /* An interface's name through the record's dictionary, kept by reference. */
 void wbuf_ifname(struct wbuf *b, const char *name);
+
+#define WBUF_ADDR_MAX 18 /* bytes of the longest */
+/* The same as wbuf_addr at P, where there is room; returns the byte behind. */
+uint8_t *wbuf_addr_at(struct wbuf *b, uint8_t *p, const struct addr *a);
 
 /* Append formatted text, without a NUL: for the printers of records. */
 void wbuf_printf(struct wbuf *b, const char *fmt, ...)

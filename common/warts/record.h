@@ -49,6 +49,13 @@ int warts_ping_decode(
     const uint8_t *body, size_t len, struct warts_ping *out, const char **why);
 void warts_ping_clear(struct warts_ping *p);
 
+/*
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE or
+ * WARTS_PING), after putting in the file-local ids LIST and CYCLE.
+ */
+void warts_result_encode(
+    struct wbuf *b, uint16_t type, void *result, uint32_t list, uint32_t cycle);
+
 /* Of a ping method: its probes are ICMP.  Of a reply: it is an ICMP message;
  * one that says the probe was too big (RFC 792, 1191, 4443). */
 int warts_ping_is_icmp(uint8_t method);

@@ -290,9 +290,10 @@ limits_only_lower(void **state)
 static void
 bad_limits(void **state)
 {
-	static const char *const rows[] = {"rate 0\n", "rate -1\n", "rate\n",
-	    "rate 5 6\n", "rate 5\nrate 6\n", "stop now\n", "dead-man 0\n",
-	    "dead-man soon\n", "do-not-probe 10.0.0.1/8\n", "do-not-probe x\n",
+	static const char *const rows[] = {"rate x\n", "rate -1\n", "rate\n",
+	    "rate 5 6\n", "rate 5\nrate 6\n", "probing now\n", "until x\n",
+	    "stop\n", "dead-man 0\n", "dead-man soon\n",
+	    "do-not-probe 10.0.0.1/8\n", "do-not-probe x\n",
 	    "prefix-rate 1.5\n", "other 5\n", "rate 100000000\n"};
 	struct addr a = addr_of("192.0.2.1"), b = addr_of("10.0.0.1");
 	struct polite_config cfg = {.rates.pps = 100, .prefix_len = {24, 48}};
@@ -366,13 +367,20 @@ stop(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/stop", dir);
-	cfg.limits = write_limits("stop\n", 0);
+	cfg.limits = write_limits("probing stop\n", 0);
 	cfg.stop_file = path;
 	p = polite_new(&cfg, WALL_NS);
 	assert_string_equal(polite_stopped(p), "the limits say stop");
-	write_limits("", 1);
+	write_limits("probing go\nuntil 1700000001\n", 1);
 	assert_true(polite_look(p, WALL_NS));
 	assert_null(polite_stopped(p));
+	assert_true(polite_look(p, WALL_NS + NS_PER_SEC));
+	assert_string_equal(
+	    polite_stopped(p), "the time that the limits allow is over");
+	write_limits("until 0\nrate 0\n", 2);
+	assert_true(polite_look(p, WALL_NS));
+	assert_null(polite_stopped(p));
+	assert_int_equal(polite_pps(p), 100);
 	f = fopen(path, "w");
 	fclose(f);
 	assert_true(polite_look(p, WALL_NS));
@@ -381,6 +389,31 @@ stop(void **state)
 	remove(path);
 	assert_true(polite_look(p, WALL_NS));
 	assert_null(polite_stopped(p));
+	polite_free(p);
+}
+
+/* The floor is added to the limits' own prefixes, and a bad one changes
+ * nothing. */
+static void
+floor_file(void **state)
+{
+	struct addr a = addr_of("192.0.2.1"), b = addr_of("10.0.0.1");
+	struct polite_config cfg = {.rates.pps = 100, .prefix_len = {24, 48}};
+	struct polite *p;
+
+	(void)state;
+	cfg.floor = write_limits("192.0.2.0/24x\n", 0);
+	assert_null(polite_new(&cfg, WALL_NS));
+	write_limits("192.0.2.0/24\n", 0);
+	p = polite_new(&cfg, WALL_NS);
+	assert_true(polite_refuses(p, &a));
+	assert_false(polite_refuses(p, &b));
+	write_limits("10.0.0.0/8\ngarbage\n", 1);
+	assert_false(polite_look(p, WALL_NS));
+	assert_true(polite_refuses(p, &a));
+	write_limits("10.0.0.0/8\n", 2);
+	assert_true(polite_look(p, WALL_NS));
+	assert_true(polite_refuses(p, &b));
 	polite_free(p);
 }
 
@@ -398,6 +431,7 @@ main(void)
 	    cmocka_unit_test(bad_limits),
 	    cmocka_unit_test(dead_man),
 	    cmocka_unit_test(stop),
+	    cmocka_unit_test(floor_file),
 	};
 	int rc;
 
