@@ -296,16 +296,35 @@ put_cmd(struct gen *g, enum cmd_verb verb)
 
 /* --- cycles --------------------------------------------------------------- */
 
+/* The last start of an interval that all clocks agree on, Unix time. */
+static uint32_t
+aligned_start(const struct gen *g)
+{
+	int64_t now_ns = clock_wall_ns();
+
+	return (uint32_t)((now_ns - now_ns % g->cfg->interval_ns) / NS_PER_SEC);
+}
+
+/* When the next cycle is due, by the wall clock. */
+static int64_t
+cycle_due(const struct gen *g)
+{
+	int64_t last_ns = (int64_t)g->pos.cycle * NS_PER_SEC;
+
+	if (g->cfg->aligned)
+		last_ns -= last_ns % g->cfg->interval_ns;
+	return last_ns + g->cfg->interval_ns;
+}
+
 /* The next cycle's id: its start, and always more than the last one. */
 static uint32_t
 next_cycle(struct gen *g)
 {
-	int64_t due_ns, wait_ns;
+	int64_t wait_ns;
+	uint32_t id;
 
 	while (g->pos.cycle != 0 && g->want == GEN_GO) {
-		due_ns =
-		    (int64_t)g->pos.cycle * NS_PER_SEC + g->cfg->interval_ns;
-		wait_ns = due_ns - clock_wall_ns();
+		wait_ns = cycle_due(g) - clock_wall_ns();
 		if (wait_ns <= 0 ||
 		    wait_ns > g->cfg->interval_ns + GEN_CLOCK_SLACK_NS)
 			break;
@@ -313,8 +332,9 @@ next_cycle(struct gen *g)
 	}
 	if (g->want == GEN_NEW_CYCLE)
 		g->want = GEN_GO;
-	due_ns = clock_wall_ns() / NS_PER_SEC;
-	return due_ns > g->pos.cycle ? (uint32_t)due_ns : g->pos.cycle + 1;
+	id = g->cfg->aligned ? aligned_start(g)
+			     : (uint32_t)(clock_wall_ns() / NS_PER_SEC);
+	return id > g->pos.cycle ? id : g->pos.cycle + 1;
 }
 
 /* Go behind the targets that were accepted before a restart. */
@@ -341,17 +361,18 @@ static int
 open_cycle(struct gen *g)
 {
 	char was[GEN_IDENTITY_MAX];
-	int more = g->pos.open;
+	struct gen_start at = {.more = g->pos.open};
 
-	if (!more)
+	if (!at.more)
 		g->pos.cycle = next_cycle(g);
 	if (g->want == GEN_STOP)
 		return 0;
+	at.cycle = g->pos.cycle;
+	at.file = position_file(&g->pos);
 	strcpy(was, g->pos.identity);
-	if (g->src->rewind(g->arg, position_file(&g->pos), g->pos.identity) ==
-	    -1)
+	if (g->src->rewind(g->arg, &at, g->pos.identity) == -1)
 		return -1;
-	if (more)
+	if (at.more)
 		skip_accepted(g, was);
 	else
 		g->number = g->flushed = g->acked = 0;
@@ -482,6 +503,16 @@ check_config(const struct gen_config *cfg)
 			return "only printable ASCII can be said in a line";
 	}
 	return cmd_parse(line, &c);
+}
+
+void
+gen_identify(const struct stat *st, char id[GEN_IDENTITY_MAX])
+{
+	size_t n = strlen(id);
+
+	snprintf(id + n, GEN_IDENTITY_MAX - n, "%s%lld:%lld.%09ld",
+	    n != 0 ? " " : "", (long long)st->st_size,
+	    (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
 int

@@ -27,13 +27,24 @@
 
 #define GEN_IDENTITY_MAX 512 /* with its NUL */
 
+struct stat;
+
+/* What a cycle is made of. */
+struct gen_start {
+	const char *file; /* the command line's, or an update's */
+	uint32_t cycle; /* its id */
+	int more; /* it is open since before a restart */
+};
+
 struct gen_source {
 	/*
-	 * Go to the first target of FILE (the command line's, or an update's)
-	 * and say in ID what this list is: another text when its content or
-	 * selection may have changed.  0, or -1 with the reason logged.
+	 * Go to the first target of the cycle AT and say in ID what this list
+	 * is: another text when its content or selection may have changed.
+	 * With at->more ID has at entry what it was then, else it is of no
+	 * meaning.  0, or -1 with the reason logged.
 	 */
-	int (*rewind)(void *arg, const char *file, char id[GEN_IDENTITY_MAX]);
+	int (*rewind)(
+	    void *arg, const struct gen_start *at, char id[GEN_IDENTITY_MAX]);
 	/*
 	 * The next target as text in *TEXT, without NUL, good until the next
 	 * call.  Returns its length, or 0 at the end of the list.
@@ -50,6 +61,10 @@ struct gen_config {
 	const char *file; /* given to rewind() */
 	int repeat; /* cycle after cycle, not only one */
 	int64_t interval_ns; /* between the starts of two cycles */
+	/* A cycle's id is the last multiple of the interval since 1970, so that
+	 * generators on different machines have the same; or, if there was such
+	 * a cycle, one more than the last. */
+	int aligned;
 	int managed; /* a List Manager runs us: acks will come */
 };
 
@@ -63,5 +78,9 @@ const char *gen_defaults(struct gen_config *cfg);
  */
 int
 gen_run(const struct gen_config *cfg, const struct gen_source *src, void *arg);
+
+/* For a source's rewind(): append to ID what tells one content of the file ST
+ * from another. */
+void gen_identify(const struct stat *st, char id[GEN_IDENTITY_MAX]);
 
 #endif

@@ -18,26 +18,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/line.h"
 #include "common/log.h"
-#include "common/prefixset.h"
-#include "common/prog.h"
-#include "common/scan.h"
 #include "common/xmalloc.h"
-#include "listgen/gen.h"
+#include "listgen/genopts.h"
 
 #define LINE_MAX_LIST 4096
 #define READ_SIZE (256 * 1024)
-#define EXCLUDE_MAX 64 /* files of prefixes */
 #define NAMED_MAX 100 /* bad lines named in one reading */
 
 struct list {
-	struct gen_config cfg;
-	const char *exclude_path[EXCLUDE_MAX];
-	struct prefixset *exclude[EXCLUDE_MAX];
-	int nexclude;
-	int verbose;
+	struct genopts opt;
 	char *path; /* of what is being read */
 	int fd;
 	struct line_buf in;
@@ -58,16 +49,6 @@ bad_line(struct list *l, const char *why)
 	log_warn("%s:%llu: %s", l->path, (unsigned long long)l->in.number, why);
 	if (l->bad == NAMED_MAX)
 		log_warn("%s: more bad lines are only counted", l->path);
-}
-
-static int
-is_excluded(const struct list *l, const struct addr *a)
-{
-	for (int i = 0; i < l->nexclude; i++) {
-		if (prefixset_match(l->exclude[i], a, NULL))
-			return 1;
-	}
-	return 0;
 }
 
 /* The target in LINE, as its length and *TEXT; 0: none here. */
@@ -91,7 +72,7 @@ target(struct list *l, enum line_result r, char *line, const char **text)
 				       : "not an IPv4 or IPv6 address");
 		return 0;
 	}
-	if (is_excluded(l, &a)) {
+	if (exclude_match(&l->opt.exclude, &a)) {
 		l->excluded++;
 		return 0;
 	}
@@ -158,38 +139,6 @@ list_next(void *arg, const char **text)
 
 /* --- opening -------------------------------------------------------------- */
 
-/* Append what tells one content of an open or named file from another. */
-static void
-identify(const struct stat *st, char id[GEN_IDENTITY_MAX])
-{
-	size_t n = strlen(id);
-
-	snprintf(id + n, GEN_IDENTITY_MAX - n, "%s%lld:%lld.%09ld",
-	    n != 0 ? " " : "", (long long)st->st_size,
-	    (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
-}
-
-/* (Re)read the prefixes.  A file with an error keeps the ones it had. */
-static int
-load_excluded(struct list *l, char id[GEN_IDENTITY_MAX])
-{
-	struct prefixset *ps;
-	struct stat st;
-
-	for (int i = 0; i < l->nexclude; i++) {
-		ps = prefixset_load(l->exclude_path[i], conf_log_error, NULL);
-		if (ps == NULL && l->exclude[i] == NULL)
-			return -1;
-		if (ps != NULL) {
-			prefixset_free(l->exclude[i]);
-			l->exclude[i] = ps;
-		}
-		if (stat(l->exclude_path[i], &st) == 0)
-			identify(&st, id);
-	}
-	return 0;
-}
-
 static int
 open_list(struct list *l, const char *file)
 {
@@ -208,9 +157,10 @@ open_list(struct list *l, const char *file)
 }
 
 static int
-list_rewind(void *arg, const char *file, char id[GEN_IDENTITY_MAX])
+list_rewind(void *arg, const struct gen_start *at, char id[GEN_IDENTITY_MAX])
 {
 	struct list *l = arg;
+	const char *file = at->file;
 	struct stat st;
 
 	id[0] = '\0';
@@ -220,8 +170,8 @@ list_rewind(void *arg, const char *file, char id[GEN_IDENTITY_MAX])
 		log_warn("%s: not a file", file);
 		return -1;
 	}
-	identify(&st, id);
-	if (load_excluded(l, id) == -1)
+	gen_identify(&st, id);
+	if (exclude_load(&l->opt.exclude, id) == -1)
 		return -1;
 	l->quiet = strcmp(id, l->named) == 0;
 	strcpy(l->named, id);
@@ -230,98 +180,7 @@ list_rewind(void *arg, const char *file, char id[GEN_IDENTITY_MAX])
 
 /* --- options -------------------------------------------------------------- */
 
-static const char *
-opt_probe(void *ctx, const char *arg)
-{
-	((struct list *)ctx)->cfg.probe = arg;
-	return NULL;
-}
-
-static const char *
-opt_descr(void *ctx, const char *arg)
-{
-	((struct list *)ctx)->cfg.descr = arg;
-	return NULL;
-}
-
-static const char *
-opt_name(void *ctx, const char *arg)
-{
-	((struct list *)ctx)->cfg.name = arg;
-	return scan_name(arg) == 0 ? NULL : "not a list name";
-}
-
-static const char *
-opt_list(void *ctx, const char *arg)
-{
-	struct list *l = ctx;
-
-	return scan_u32(arg, 0, INT32_MAX, &l->cfg.list) == 0
-	    ? NULL
-	    : "not a list number";
-}
-
-static const char *
-opt_state(void *ctx, const char *arg)
-{
-	((struct list *)ctx)->cfg.state = arg;
-	return NULL;
-}
-
-static const char *
-opt_exclude(void *ctx, const char *arg)
-{
-	struct list *l = ctx;
-
-	if (l->nexclude == EXCLUDE_MAX)
-		return "too many do-not-probe files";
-	l->exclude_path[l->nexclude++] = arg;
-	return NULL;
-}
-
-static const char *
-opt_repeat(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct list *)ctx)->cfg.repeat = 1;
-	return NULL;
-}
-
-static const char *
-opt_interval(void *ctx, const char *arg)
-{
-	struct list *l = ctx;
-
-	if (scan_duration(arg, NS_PER_SEC, &l->cfg.interval_ns) == -1 ||
-	    l->cfg.interval_ns < NS_PER_SEC)
-		return "not a duration of at least one second";
-	return NULL;
-}
-
-static const char *
-opt_verbose(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct list *)ctx)->verbose++;
-	return NULL;
-}
-
-static const struct prog_opt options[] = {
-    {'c', "command", "PROBE", "how to probe, default \"trace\"", opt_probe},
-    {'d', "descr", "TEXT", "description of the list", opt_descr},
-    {'i', "interval", "TIME", "between the starts of two cycles, default 1s",
-	opt_interval},
-    {'l', "list", "NUMBER", "list number, default $SCAMPER_LIST or 1",
-	opt_list},
-    {'n', "name", "NAME", "list name, default $SCAMPER_LIST_NAME", opt_name},
-    {'r', "repeat", NULL, "cycle after cycle, for ever", opt_repeat},
-    {'s', "state", "FILE", "keep the position here, continue from it",
-	opt_state},
-    {'v', "verbose", NULL, "say more; twice: still more", opt_verbose},
-    {'x', "exclude", "FILE", "leave out the prefixes in FILE; repeatable",
-	opt_exclude},
-    {0},
-};
+static const struct prog_opt options[] = {GENOPTS_ROWS, {0}};
 
 int
 main(int argc, char **argv)
@@ -333,20 +192,14 @@ main(int argc, char **argv)
 	    EXIT_PERMANENT};
 	static const struct gen_source source = {list_rewind, list_next};
 	struct list l = {.fd = -1};
-	const char *why = gen_defaults(&l.cfg);
-	int first, code;
+	int first = genopts_parse(&usage, options, argc, argv, &l.opt);
+	int code;
 
-	log_init("listgen-file", 0, 0);
-	if (why != NULL)
-		log_fatal(EXIT_PERMANENT, "%s", why);
-	first = prog_options(&usage, options, argc, argv, &l);
-	log_init("listgen-file", 0, l.verbose);
 	if (argc - first != 1)
 		log_fatal(EXIT_PERMANENT, "exactly one FILE is needed");
-	l.cfg.file = argv[first];
-	code = gen_run(&l.cfg, &source, &l);
-	for (int i = 0; i < l.nexclude; i++)
-		prefixset_free(l.exclude[i]);
+	l.opt.cfg.file = argv[first];
+	code = gen_run(&l.opt.cfg, &source, &l);
+	exclude_clear(&l.opt.exclude);
 	line_clear(&l.in);
 	free(l.path);
 	return code;

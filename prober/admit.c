@@ -6,6 +6,7 @@
  */
 #include "common/prefixset.h"
 #include "prober/checkpoint.h"
+#include "prober/polite.h"
 
 #define AHEAD 4 /* commands whose place in the window is fetched before */
 
@@ -25,6 +26,26 @@ put_on_hold(struct admit *a, const struct command *c, int64_t now_ns)
 	hold_add(a->hold, c, now_ns);
 }
 
+static int
+must_not_be_probed(const struct admit *a, const struct addr *dst)
+{
+	return (a->dnp != NULL && prefixset_match(a->dnp, dst, NULL)) ||
+	    (a->polite != NULL && polite_refuses(a->polite, dst));
+}
+
+/* Does C have to wait for the budget of its prefix?  Then it is on hold. */
+static int
+waits_for_budget(struct admit *a, const struct command *c, int64_t now_ns)
+{
+	int64_t due_ns = polite_admit(a->polite, &c->dst, now_ns);
+
+	if (due_ns == 0)
+		return 0;
+	c->lc->held++;
+	hold_until(a->hold, c, due_ns);
+	return 1;
+}
+
 /* C has left its queue: a task of it, or NULL if it went elsewhere. */
 static struct task *
 try_command(struct admit *a, struct command *c, int64_t now_ns)
@@ -32,7 +53,7 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 	struct link_path *path;
 	const char *why;
 
-	if (a->dnp != NULL && prefixset_match(a->dnp, &c->dst, NULL)) {
+	if (must_not_be_probed(a, &c->dst)) {
 		refuse(a, c, REFUSED_DNP);
 		return NULL;
 	}
@@ -45,6 +66,8 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 		refuse(a, c, REFUSED_NOROUTE);
 		return NULL;
 	}
+	if (a->polite != NULL && waits_for_budget(a, c, now_ns))
+		return NULL;
 	c->lc->active++;
 	return window_add(a->window, c, path);
 }

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/xmalloc.h"
 #include "prober/output.h"
+#include "prober/polite.h"
 #include "prober/source/source.h"
 
 #define RX_BUDGET 8192 /* packets per turn */
@@ -100,7 +101,7 @@ build_batch(struct engine *e, uint32_t most)
 	int i, len;
 
 	b->first = b->count = 0;
-	while (b->count < want && (t = window_take_ready(&e->window)) != NULL) {
+	while (b->count < want && (t = e->take(&e->window)) != NULL) {
 		i = b->count;
 		t->m->tech->probe(t, &pr);
 		t->where = TASK_SENDING;
@@ -328,6 +329,7 @@ tick(struct engine *e)
 {
 	struct listcycle *lc;
 
+	polite_tick(e);
 	expire_look_for_losses(e);
 	adapt_rate(e);
 	tell_refused(e);
@@ -349,7 +351,9 @@ next_turn(const struct engine *e)
 {
 	int64_t due_ns = e->tick_ns, at_ns, pace_ns;
 
-	if (e->batch.first < e->batch.count)
+	if (polite_stopped(e->polite) != NULL)
+		at_ns = INT64_MAX;
+	else if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
 	else if (window_ready(&e->window) > 0)
 		at_ns = e->now_ns;
@@ -364,6 +368,9 @@ next_turn(const struct engine *e)
 	/* Silence can wait for the next turn that sends, if that is near. */
 	at_ns = expire_due(e);
 	if (at_ns < due_ns - NAP_MAX_NS)
+		due_ns = at_ns;
+	at_ns = polite_due(e->polite);
+	if (at_ns < due_ns)
 		due_ns = at_ns;
 	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
@@ -405,8 +412,12 @@ turn(struct engine *e)
 	credits = pacer_credits(&e->pacer, e->now_ns);
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
+	credits = polite_credits(e, credits);
 	admit(e, credits);
-	transmit(e, credits);
+	if (polite_stopped(e->polite) == NULL)
+		transmit(e, credits);
+	else
+		pacer_idle(&e->pacer);
 	n = receive(e);
 	/* Silence is known only when every reply that is there was seen. */
 	if (n < RX_BUDGET && (n > 0 || expire_due(e) <= e->now_ns))
@@ -496,6 +507,8 @@ engine_start(struct engine *e)
 	expire_start(e);
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	e->take = e->polite != NULL ? polite_take : window_take_ready;
+	e->window.polite = e->admit.polite = e->polite;
 	e->inbox.w = &e->window;
 	e->inbox.handle = on_reply;
 	e->inbox.arg = e;

@@ -164,11 +164,12 @@ sift_down(struct entry *heap, size_t n)
 	heap[i] = e;
 }
 
-void
-hold_add(struct hold *h, const struct command *c, int64_t now_ns)
+/* Put C on hold until DUE; or, if others of its address are on hold until
+ * later than DUE less BEHIND, until BEHIND after the latest of them. */
+static void
+add(struct hold *h, const struct command *c, int64_t due_ns, int64_t behind_ns)
 {
 	struct held_addr *slot;
-	int64_t from_ns = now_ns;
 
 	if (2 * (h->naddrs + 1) > h->nslots)
 		grow_index(h);
@@ -177,11 +178,11 @@ hold_add(struct hold *h, const struct command *c, int64_t now_ns)
 		slot->addr = c->dst;
 		slot->count = 0;
 		h->naddrs++;
-	} else if (slot->latest_ns > from_ns) {
-		from_ns = slot->latest_ns;
+	} else if (slot->latest_ns + behind_ns > due_ns) {
+		due_ns = slot->latest_ns + behind_ns;
 	}
 	slot->count++;
-	slot->latest_ns = from_ns + h->period_ns;
+	slot->latest_ns = due_ns;
 	if (h->count == h->cap) {
 		h->cap = h->cap != 0 ? 2 * h->cap : SLOTS_MIN;
 		h->heap = xreallocarray(h->heap, h->cap, sizeof(*h->heap));
@@ -190,6 +191,18 @@ hold_add(struct hold *h, const struct command *c, int64_t now_ns)
 	h->heap[h->count].order = h->order++;
 	h->heap[h->count].c = *c;
 	sift_up(h->heap, h->count++);
+}
+
+void
+hold_add(struct hold *h, const struct command *c, int64_t now_ns)
+{
+	add(h, c, now_ns + h->period_ns, h->period_ns);
+}
+
+void
+hold_until(struct hold *h, const struct command *c, int64_t due_ns)
+{
+	add(h, c, due_ns, 0);
 }
 
 const struct command *

@@ -69,6 +69,44 @@ set_hold(void *ctx, const char *arg)
 	return NULL;
 }
 
+STRING_OPTION(set_limits, polite.limits)
+STRING_OPTION(set_stop_file, polite.stop_file)
+STRING_OPTION(set_floor, polite.floor)
+NUMBER_OPTION(set_address_pps, polite.rates.address_pps, 1, PPS_MAX)
+NUMBER_OPTION(set_prefix_pps, polite.rates.prefix_pps, 1, PPS_MAX)
+
+static const char *
+set_dead_man(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+
+	if (scan_duration(arg, NS_PER_SEC, &o->polite.rates.dead_man_ns) ==
+		-1 ||
+	    o->polite.rates.dead_man_ns < NS_PER_SEC)
+		return "a duration of at least one second is needed";
+	return NULL;
+}
+
+/* "24" or "24,48" */
+static const char *
+set_prefix_len(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+	const char *comma = strchr(arg, ',');
+	size_t n = comma != NULL ? (size_t)(comma - arg) : strlen(arg);
+	uint32_t len[2] = {24, 48};
+	char v4[4] = "";
+
+	if (n < sizeof(v4))
+		memcpy(v4, arg, n);
+	if (scan_u32(v4, 1, 32, &len[0]) == -1 ||
+	    (comma != NULL && scan_u32(comma + 1, 1, 128, &len[1]) == -1))
+		return "prefix lengths are LEN or LEN,LEN6";
+	o->polite.prefix_len[0] = (uint8_t)len[0];
+	o->polite.prefix_len[1] = (uint8_t)len[1];
+	return NULL;
+}
+
 static const char *
 set_quota(void *ctx, const char *arg)
 {
@@ -163,6 +201,19 @@ static const struct prog_opt table[] = {
 	"probing commands from - (stdin) or clients of a local socket",
 	set_commands},
     {0, "status", "FILE", "keep counters and books in FILE", set_status},
+    {0, "address-pps", "PPS", "packets per second to one address",
+	set_address_pps},
+    {0, "prefix-pps", "PPS", "packets per second to one prefix",
+	set_prefix_pps},
+    {0, "prefix-len", "LEN[,LEN6]", "how long its prefixes are (24,48)",
+	set_prefix_len},
+    {0, "limits", "FILE", "obey the limits in FILE, which may change",
+	set_limits},
+    {0, "dead-man", "TIME", "send nothing when that FILE is older",
+	set_dead_man},
+    {0, "dnp-floor", "FILE", "never probe the prefixes in FILE either",
+	set_floor},
+    {0, "stop-file", "FILE", "send nothing while FILE is there", set_stop_file},
     {'u', "user", "NAME", "run as NAME once all is open", set_user},
     {0, "verbose", NULL, "say more on standard error; twice: debug",
 	set_verbose},
@@ -250,6 +301,8 @@ check(struct options *o, char **operands, int n)
 		return "-D has no standard input";
 	if (o->pps == 0 && o->window == 0)
 		return "-p 0 needs a window, -w";
+	if (o->polite.rates.dead_man_ns != 0 && o->polite.limits == NULL)
+		return "--dead-man goes with --limits";
 	if (o->list_name != NULL && *o->list_name == '\0')
 		return "-l: the name is empty";
 	return NULL;
@@ -264,11 +317,14 @@ options_parse(struct options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	o->pps = PPS_DEFAULT;
 	o->hold_ns = 5 * NS_PER_SEC;
+	o->polite.prefix_len[0] = 24;
+	o->polite.prefix_len[1] = 48;
 	first = prog_options(&usage, table, argc, argv, o);
 	o->out.monitor = o->monitor;
 	why = check(o, argv + first, argc - first);
 	if (why != NULL)
 		options_refuse(why);
+	o->polite.rates.pps = o->pps;
 	if (o->command == NULL)
 		o->command = "trace";
 	if (o->list_name == NULL)

@@ -5,6 +5,7 @@
 #define PROBER_OPTIONS_H
 
 #include "prober/output.h"
+#include "prober/polite.h"
 
 struct options {
 	const char *command; /* -c */
@@ -13,6 +14,7 @@ struct options {
 	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
 	struct output_config out;
 	const char *dnp;
+	struct polite_config polite;
 	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
 	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
 	int daemon, raw, verbose;

@@ -55,6 +55,8 @@ on_reload(int signo, short what, void *arg)
 
 	(void)signo;
 	(void)what;
+	polite_tick(&p->e);
+	engine_kick(&p->e);
 	if (p->opt.dnp == NULL)
 		return;
 	dnp = prefixset_load(p->opt.dnp, conf_log_error, NULL);
@@ -111,6 +113,21 @@ open_network(struct prober *p)
 }
 
 static void
+open_limits(struct prober *p)
+{
+	const struct polite_config *c = &p->opt.polite;
+
+	if (c->limits == NULL && c->stop_file == NULL && c->floor == NULL &&
+	    c->rates.address_pps == 0 && c->rates.prefix_pps == 0)
+		return;
+	p->e.polite = polite_new(c, clock_wall_ns());
+	if (p->e.polite == NULL)
+		log_fatal(EXIT_TEMPORARY,
+		    "the files of limits, or of the floor, cannot be used");
+	pacer_init(&p->e.pacer, polite_pps(p->e.polite));
+}
+
+static void
 open_engine(struct prober *p)
 {
 	struct engine *e = &p->e;
@@ -118,6 +135,7 @@ open_engine(struct prober *p)
 
 	window_init(&e->window, o->window);
 	pacer_init(&e->pacer, o->pps);
+	open_limits(p);
 	cmdqueue_init(&e->admit.queue, QUEUE_COMMANDS);
 	e->admit.hold = hold_new(o->hold_ns);
 	e->admit.window = &e->window;

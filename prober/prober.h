@@ -1,6 +1,7 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
- * window.h, inbox.h, output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
+ * window.h, inbox.h, output.h, polite.h, checkpoint.h, options.h,
+ * source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -32,6 +33,7 @@
 struct event_base;
 struct event;
 struct prefixset;
+struct polite;
 struct listcycle;
 struct output;
 struct source;
@@ -155,6 +157,8 @@ size_t hold_count(const struct hold *h); /* commands */
 int hold_has(const struct hold *h, const struct addr *a);
 /* Put C on hold until max(now, latest hold of its address) + period. */
 void hold_add(struct hold *h, const struct command *c, int64_t now_ns);
+/* The same until DUE, or until the latest of its address. */
+void hold_until(struct hold *h, const struct command *c, int64_t due_ns);
 /* Number I (from 0) of those on hold, in no order. */
 const struct command *hold_at(const struct hold *h, size_t i);
 /* When the first is due; INT64_MAX when there is none. */
@@ -170,6 +174,7 @@ struct admit {
 	struct window *window;
 	struct link *link;
 	struct prefixset *dnp; /* may be NULL */
+	struct polite *polite; /* NULL: no limits but the rate */
 	struct listcycle_table table;
 	struct listcycle_history history;
 	struct checkpoint *checkpoint; /* NULL: none is kept */
@@ -216,6 +221,8 @@ struct engine {
 	struct tx *tx;
 	struct rx *rx;
 	struct output *out;
+	struct polite *polite; /* NULL: none */
+	struct task *(*take)(struct window *w); /* the next to send for */
 	struct stats stats;
 	struct inbox inbox;
 	struct batch batch;

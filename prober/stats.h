@@ -16,6 +16,8 @@ struct stats {
 	uint64_t sent, received, unmatched, recorded;
 	uint64_t tx_refused, tx_errors; /* frames */
 	uint64_t ring_drops;
+	uint64_t polite_waits; /* packets that waited for their budget */
+	int stopped; /* nothing may be sent now */
 	uint64_t turns;
 	uint64_t cycles_ended;
 	char ended[STATS_ENDED]

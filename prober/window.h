@@ -27,8 +27,10 @@ enum task_where {
 	TASK_SENDING, /* its frame waits in the transmit queue */
 	TASK_WAITING, /* in a timeout class */
 	TASK_DONE, /* in window.done: its record is to be written */
+	TASK_POLITE, /* in polite's heap: its budget is used up until due_ns */
 };
 
+struct polite;
 struct task_block;
 
 /* With the state of a trace these are two cache lines. */
@@ -39,7 +41,7 @@ struct task {
 	struct link_path *path;
 	struct task_block *blocks; /* the last one; a ring */
 	uint64_t number;
-	int64_t due_ns; /* TASK_WAITING */
+	int64_t due_ns; /* TASK_WAITING, TASK_POLITE */
 	uint32_t at; /* in the fifo that `where' names */
 	struct addr dst;
 	uint8_t where; /* enum task_where */
@@ -96,6 +98,7 @@ struct window {
 	struct fifo ready, done;
 	struct timeout timeout;
 	int64_t now_ns; /* of this turn */
+	struct polite *polite; /* NULL: no budgets */
 };
 
 void window_init(struct window *w, uint32_t max); /* MAX tasks */

@@ -3,7 +3,7 @@
  * the network is a function in this file, so that a run is the same each time,
  * to the instruction, and needs neither privileges nor a network.
  *
- *	hotpath [-h MIN-MAX] [-l MS] ADDRESSES PPS RTT-MS WINDOW COMMAND...	e.g.
+ *	hotpath [-h MIN-MAX] ADDRESSES PPS RTT-MS WINDOW COMMAND...	e.g.
  *	hotpath addresses 100000 50 0 trace -P udp-paris
  *
  * Real are: the loop turn, admission, window, timeouts, pacer, the technique,
@@ -15,15 +15,13 @@
  *	   └── event_add(timer) ─► due_ns ─► loop ─► hotpath_turn()
  *
  * Paths have 5 to 30 hops (-h: MIN to MAX); three quarters of the hosts and one
- * router in sixteen are silent, decided by a hash of the address.  With -l the
- * process wakes up MS late each time, so that a turn has more to do: a small
- * window can then be compared with a large one at equal turns.
+ * router in sixteen are silent, decided by a hash of the address.
  *
  * Prints probes, replies, records, turns, processor nanoseconds per probe
  * (without those of the answers), the most traces in progress, and the bytes
  * of memory for each of these: the growth of what is resident, with the queue
- * of commands and what the allocator needs.  Under callgrind, what is counted
- * is chosen with --toggle-collect=hotpath_turn --toggle-collect=sendmmsg.
+ * of commands and what the allocator needs.  Under callgrind, what is counted is chosen with
+ * --toggle-collect=hotpath_turn --toggle-collect=sendmmsg.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -43,6 +41,7 @@
 #include "prober/source/source.h"
 
 #define WALL_NS (1700000000 * NS_PER_SEC)
+#define LATE_NS (60 * NS_PER_US) /* of a wake-up */
 #define RETIRE_NS (4 * NS_PER_MS) /* of a block of the ring */
 #define REPLY_MAX 128
 #define QUEUE_COMMANDS 65536
@@ -55,7 +54,6 @@ struct reply_packet {
 
 static struct engine engine;
 static int64_t now_ns = NS_PER_SEC, rtt_ns;
-static int64_t late_ns = 60 * NS_PER_US; /* of a wake-up */
 static int64_t answers_ns; /* spent in answer() */
 static uint32_t hops_min = 5, hops_max = 30, most_active;
 
@@ -393,7 +391,7 @@ loop(void)
 			}
 		}
 		if (due_ns > now_ns)
-			now_ns = due_ns + late_ns;
+			now_ns = due_ns + LATE_NS;
 		hotpath_turn(ev);
 		if (engine.window.count > most_active)
 			most_active = engine.window.count;
@@ -449,38 +447,22 @@ prepare(struct engine *e, char **argv, const char *command)
 	lc->out = output_cycle_begin(e->out, &cycle);
 }
 
-static void
-set_hops(char *range)
+/* "-h MIN-MAX" before all else: how many words that were. */
+static int
+option(int argc, char **argv)
 {
-	char *dash = strchr(range, '-');
+	char *dash;
 
+	if (argc < 3 || strcmp(argv[1], "-h") != 0)
+		return 0;
+	dash = strchr(argv[2], '-');
 	if (dash == NULL)
 		log_fatal(EXIT_PERMANENT, "-h needs MIN-MAX");
 	*dash = '\0';
-	if (scan_u32(range, 1, 250, &hops_min) == -1 ||
+	if (scan_u32(argv[2], 1, 250, &hops_min) == -1 ||
 	    scan_u32(dash + 1, hops_min, 250, &hops_max) == -1)
 		log_fatal(EXIT_PERMANENT, "bad number of hops");
-}
-
-/* The options before all else: how many words they are. */
-static int
-options(int argc, char **argv)
-{
-	uint32_t late_ms;
-	int n = 0;
-
-	for (; n + 2 < argc; n += 2) {
-		if (strcmp(argv[n + 1], "-h") == 0) {
-			set_hops(argv[n + 2]);
-		} else if (strcmp(argv[n + 1], "-l") == 0) {
-			if (scan_u32(argv[n + 2], 0, 1000, &late_ms) == -1)
-				log_fatal(EXIT_PERMANENT, "bad -l");
-			late_ns = late_ms * NS_PER_MS;
-		} else {
-			break;
-		}
-	}
-	return n;
+	return 2;
 }
 
 int
@@ -494,13 +476,12 @@ main(int argc, char **argv)
 	int n;
 
 	log_init("hotpath", 0, 0);
-	n = options(argc, argv);
+	n = option(argc, argv);
 	argc -= n;
 	argv += n;
 	if (argc < 6)
 		log_fatal(EXIT_PERMANENT,
-		    "usage: hotpath [-h MIN-MAX] [-l MS] ADDRESSES PPS RTT-MS "
-		    "WINDOW "
+		    "usage: hotpath [-h MIN-MAX] ADDRESSES PPS RTT-MS WINDOW "
 		    "COMMAND...");
 	for (int i = 5; i < argc; i++) {
 		strncat(

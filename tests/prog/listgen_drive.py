@@ -10,9 +10,11 @@ DEADLINE_S = 30
 
 
 class Generator:
+    program = "listgen-file"
+
     def __init__(self, *args, **env):
         self.p = subprocess.Popen(
-            [BIN + "/listgen-file", *args], stdin=subprocess.PIPE,
+            [BIN + "/" + self.program, *args], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "SCAMPER_LIST": "7", **env})
 
@@ -151,4 +153,5 @@ def commands(tmp):
     g.p.stdin.close()
 
 
-globals()[sys.argv[1]](sys.argv[2])
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sys.argv[2])
