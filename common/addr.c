@@ -1,30 +1,10 @@
 #include "common/addr.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/scan.h"
-
-size_t
-addr_len(int family)
-{
-	static const uint8_t len[] = {0, 4, 16, 6, 8};
-
-	if (family < 0 || family >= (int)sizeof(len))
-		return 0;
-	return len[family];
-}
-
-struct addr
-addr_make(int family, const void *bytes)
-{
-	struct addr a = {.family = (uint8_t)family};
-
-	memcpy(a.b, bytes, addr_len(family));
-	return a;
-}
 
 /* 0..255 at S, without leading zeros; returns what is behind, or NULL. */
 static const char *
@@ -139,62 +119,127 @@ addr_prefix_scan(const char *s, struct addr_prefix *out)
 	return NULL;
 }
 
-const char *
-addr_str(const struct addr *a, char *buf)
+/* V, 0..255, in decimal at P; returns what is behind. */
+static char *
+put_octet(char *p, unsigned int v)
+{
+	if (v >= 100)
+		*p++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*p++ = (char)('0' + v / 10 % 10);
+	*p++ = (char)('0' + v % 10);
+	return p;
+}
+
+static char *
+put_ipv4(char *p, const uint8_t *b)
+{
+	for (int i = 0; i < 4; i++) {
+		p = put_octet(p, b[i]);
+		*p++ = '.';
+	}
+	return p - 1;
+}
+
+/* V in hexadecimal without leading zeros. */
+static char *
+put_group(char *p, unsigned int v)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int shift = 12; shift > 0; shift -= 4) {
+		if (v >> shift != 0)
+			*p++ = hex[v >> shift & 15];
+	}
+	*p++ = hex[v & 15];
+	return p;
+}
+
+/* The first longest run of two or more zeros in G, 8 groups: where it begins (8:
+ * there is none), and its length in *LEN. */
+static int
+longest_zeros(const unsigned int *g, int *len)
+{
+	int at = 8, run = 0;
+
+	*len = 1;
+	for (int i = 0; i < 8; i++) {
+		run = g[i] == 0 ? run + 1 : 0;
+		if (run > *len) {
+			*len = run;
+			at = i + 1 - run;
+		}
+	}
+	return at;
+}
+
+/* As RFC 5952 wants it; what is mapped or compatible with IPv4 as
+ * inet_ntop(3) prints it. */
+static char *
+put_ipv6(char *p, const uint8_t *b)
+{
+	unsigned int g[8];
+	int gap, len, i = 0;
+
+	for (int k = 0; k < 8; k++)
+		g[k] = (unsigned int)b[2 * k] << 8 | b[2 * k + 1];
+	gap = longest_zeros(g, &len);
+	if (gap == 0 && (len == 6 || (len == 5 && g[5] == 0xffff))) {
+		p = stpcpy(p, len == 6 ? "::" : "::ffff:");
+		return put_ipv4(p, b + 12);
+	}
+	while (i < 8) {
+		if (i == gap) {
+			*p++ = ':';
+			if (i == 0)
+				*p++ = ':';
+			i += len;
+			continue;
+		}
+		p = put_group(p, g[i++]);
+		if (i < 8)
+			*p++ = ':';
+	}
+	return p;
+}
+
+size_t
+addr_print(const struct addr *a, char *buf)
 {
 	size_t n = addr_len(a->family);
+	char *end = buf;
 
 	switch (a->family) {
 	case ADDR_IPV4:
-		return inet_ntop(AF_INET, a->b, buf, ADDR_STRLEN);
+		end = put_ipv4(buf, a->b);
+		break;
 	case ADDR_IPV6:
-		return inet_ntop(AF_INET6, a->b, buf, ADDR_STRLEN);
+		end = put_ipv6(buf, a->b);
+		break;
 	case ADDR_MAC:
 	case ADDR_FIREWIRE:
 		for (size_t i = 0; i < n; i++)
-			snprintf(buf + 3 * i, 4, "%02x%s", a->b[i],
-			    i + 1 < n ? ":" : "");
-		return buf;
+			end += snprintf(
+			    end, 4, "%02x%s", a->b[i], i + 1 < n ? ":" : "");
+		break;
 	default:
-		memcpy(buf, "-", 2);
-		return buf;
+		*end++ = '-';
 	}
+	*end = '\0';
+	return (size_t)(end - buf);
+}
+
+const char *
+addr_str(const struct addr *a, char *buf)
+{
+	addr_print(a, buf);
+	return buf;
 }
 
 int
 addr_cmp(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a, b, sizeof(*a));
-}
-
-int
-addr_equal(const struct addr *a, const struct addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a full mix. */
-static uint64_t
-mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-uint64_t
-addr_hash(const struct addr *a)
-{
-	uint64_t w[2];
-
-	memcpy(w, a->b, sizeof(w));
-	w[0] = le64toh(w[0]);
-	w[1] = le64toh(w[1]);
-	if (w[1] == 0)
-		return mix(w[0] + a->family);
-	return mix(mix(w[0] + a->family) ^ w[1]);
 }
 
 int

@@ -216,6 +216,14 @@ atomicfile_rename(int olddir, const char *from, int newdir, const char *to)
 }
 
 int
+atomicfile_exists(int dirfd, const char *path)
+{
+	if (faccessat(dirfd, path, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+int
 atomicfile_unlink(int dirfd, const char *path)
 {
 	if (unlinkat(dirfd, path, 0) == -1)

@@ -42,6 +42,10 @@ int atomicfile_rename(int olddir, const char *from, int newdir, const char *to);
 /* pwrite(2) until all LEN bytes are written or it fails; no fsync. */
 int atomicfile_pwrite(int fd, const void *data, size_t len, off_t offset);
 
+/* Is there such a file?  1, 0; or -1 with errno: nobody knows, which is not the
+ * same as no. */
+int atomicfile_exists(int dirfd, const char *path);
+
 /* unlink(2) and fsync of the directory; ENOENT is success. */
 int atomicfile_unlink(int dirfd, const char *path);
 

@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "common/child_jail.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
@@ -93,11 +94,19 @@ fail(const char *what)
 static _Noreturn void
 run(const struct child_config *cfg, int in, int out)
 {
+	const char *what;
+
 	setpgid(0, 0);
 	reset_signals();
 	if (cfg->dir != NULL && chdir(cfg->dir) == -1)
 		fail(cfg->dir);
+	what = cfg->jail != NULL ? child_jail_enter(cfg->jail) : NULL;
+	if (what != NULL)
+		fail(what);
 	if (dup2(in, STDIN_FILENO) == -1 || dup2(out, STDOUT_FILENO) == -1)
+		fail("dup2");
+	if (cfg->fd_err > STDERR_FILENO &&
+	    dup2(cfg->fd_err, STDERR_FILENO) == -1)
 		fail("dup2");
 	for (char *const *e = cfg->env; e != NULL && *e != NULL; e++)
 		putenv(*e);
@@ -182,6 +191,9 @@ start(struct child *c)
 {
 	int to[2], from[2];
 
+	/* One that outlived a manager that was killed must not meet this one. */
+	if (c->cfg.jail != NULL)
+		child_jail_sweep(c->cfg.jail);
 	c->started_ns = clock_mono_ns();
 	if (start_with_pipes(c, to, from) == -1) {
 		log_warn(
@@ -233,6 +245,8 @@ reap(struct child *c, int *status)
 	kill(-c->pid, SIGKILL);
 	while (waitpid(c->pid, status, 0) == -1 && errno == EINTR)
 		continue;
+	if (c->cfg.jail != NULL)
+		child_jail_sweep(c->cfg.jail);
 }
 
 static void

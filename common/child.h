@@ -7,7 +7,8 @@
  *	   +---------------------------+ ended: restart_ns >= 0
  *
  * A child is a process group of its own: what is left of the group when its
- * leader ends is killed.  It starts with default signals and none blocked, and
+ * leader ends is killed, and with a user of its own (child_jail.h) also what has
+ * left the group.  It starts with default signals and none blocked, and
  * with no descriptor but 0, 1 and 2, because ours are all CLOEXEC.
  *
  * A program that cannot be run ends with exit 100 (it is not there, it may not
@@ -22,10 +23,14 @@
 struct event_base;
 struct child;
 
+struct child_jail;
+
 struct child_config {
 	char *const *argv; /* argv[0] is looked up in PATH; kept, not copied */
 	char *const *env; /* NAME=VALUE to add, ends with NULL; may be NULL */
 	const char *dir; /* working directory, or NULL */
+	const struct child_jail *jail; /* kept; NULL: it may do what we may */
+	int fd_err; /* what becomes its standard error; 0: ours. Kept */
 	int restart; /* restart when it ends (not after exit 100) */
 	int64_t backoff_min_ns; /* first pause before a restart; 0: 1 s */
 	int64_t backoff_max_ns; /* doubles up to this; 0: 60 s */
@@ -33,7 +38,7 @@ struct child_config {
 
 struct child_ops {
 	/* It runs: FD_IN reads its stdout, FD_OUT writes its stdin (both
-	 * non-blocking, CLOEXEC, now the callee's).  Its stderr is ours. */
+	 * non-blocking, CLOEXEC, now the callee's). */
 	void (*started)(
 	    struct child *c, pid_t pid, int fd_in, int fd_out, void *arg);
 	/* It ended.  STATUS as of waitpid(2); RESTART_NS is the pause before

@@ -1,11 +1,13 @@
 #include "common/crcline.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
+#include "common/atomicfile.h"
 #include "common/xmalloc.h"
 
 static unsigned long
@@ -50,4 +52,31 @@ crcline_check(char *line)
 		return "does not match its check word";
 	line[len] = '\0';
 	return NULL;
+}
+
+int
+crcline_file(int dirfd, const char *path, size_t max)
+{
+	char *text, *line, *end;
+	size_t len;
+	int rc = 0;
+
+	if (atomicfile_read(dirfd, path, max, &text, &len) == -1)
+		return errno == ENOENT ? 0 : -1;
+	for (line = text; rc == 0 && line < text + len; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(text + len - line));
+		if (end == NULL)
+			break;
+		*end = '\0';
+		if (strlen(line) != (size_t)(end - line) ||
+		    crcline_check(line) != NULL)
+			rc = -1;
+	}
+	/* What is behind the last newline is no line. */
+	if (rc == 0 && line < text + len)
+		rc = -1;
+	free(text);
+	if (rc == -1)
+		errno = EBADMSG;
+	return rc;
 }

@@ -30,4 +30,8 @@ crcline_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 const char *crcline_check(char *line);
 
+/* Is every line of file PATH whole?  0, also when there is no such file; or -1
+ * with errno (EBADMSG: one is not; EFBIG: more than MAX bytes). */
+int crcline_file(int dirfd, const char *path, size_t max);
+
 #endif

@@ -8,8 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/line.h"
 #include "common/scan.h"
+#include "common/segment_dir.h"
 #include "common/xmalloc.h"
+
+#define RATE_MAX 100000000
+#define PROCESSES_MAX 30000
+#define MEMORY_MAX (UINT64_C(1) << 40)
 
 /* One reading: what is built, and where its errors go. */
 struct reading {
@@ -20,7 +26,7 @@ struct reading {
 	void *arg;
 	int line; /* being read */
 	int errors; /* besides those that conf counts */
-	int monitor; /* there was such a line */
+	int monitor, idle; /* there was such a line */
 };
 
 /* A line may have several errors: all are said at once. */
@@ -81,6 +87,64 @@ key_descr(struct reading *r, struct schedule_list *l, const char *value)
 		strcpy(l->descr, value);
 }
 
+static void
+key_rate(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, 1, RATE_MAX, &l->limits.rate) == -1)
+		complain(
+		    r, "rate \"%s\" is not a number 1..%d", value, RATE_MAX);
+}
+
+static void
+key_line(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, SCHEDULE_LINE_MIN, LINE_MAX_COMMAND,
+		&l->limits.line) == -1)
+		complain(r, "line \"%s\" is not a number %d..%d", value,
+		    SCHEDULE_LINE_MIN, LINE_MAX_COMMAND);
+}
+
+static void
+key_processes(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_u32(value, 1, PROCESSES_MAX, &l->limits.processes) == -1)
+		complain(r, "processes \"%s\" is not a number 1..%d", value,
+		    PROCESSES_MAX);
+}
+
+/* Bytes, or a number with K, M or G behind it. */
+static int
+scan_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(s);
+	const char *unit = len > 0 ? strchr(units, s[len - 1]) : NULL;
+	char digits[21];
+	uint64_t n;
+	int shift = 0;
+
+	if (unit != NULL && *unit != '\0') {
+		shift = 10 * (int)(unit - units + 1);
+		len--;
+	}
+	if (len >= sizeof(digits))
+		return -1;
+	memcpy(digits, s, len);
+	digits[len] = '\0';
+	if (scan_u64(digits, 0, MEMORY_MAX >> shift, &n) == -1 ||
+	    n << shift < SCHEDULE_MEMORY_MIN)
+		return -1;
+	*out = n << shift;
+	return 0;
+}
+
+static void
+key_memory(struct reading *r, struct schedule_list *l, const char *value)
+{
+	if (scan_size(value, &l->limits.memory) == -1)
+		complain(r, "memory \"%s\" is not a size 1M..1024G", value);
+}
+
 static const struct list_key {
 	const char *name;
 	int required;
@@ -90,6 +154,10 @@ static const struct list_key {
     {"name", 1, key_name},
     {"weight", 1, key_weight},
     {"descr", 0, key_descr},
+    {"rate", 0, key_rate},
+    {"line", 0, key_line},
+    {"memory", 0, key_memory},
+    {"processes", 0, key_processes},
 };
 
 #define NKEYS (sizeof(list_keys) / sizeof(list_keys[0]))
@@ -160,8 +228,6 @@ cannot_find(const char *program)
 static void
 set_run(struct reading *r, struct schedule_list *l, char **words, int n)
 {
-	int err;
-
 	if (n == 0 || words[0][0] == '\0') {
 		complain(r, "no program behind run");
 		return;
@@ -170,15 +236,6 @@ set_run(struct reading *r, struct schedule_list *l, char **words, int n)
 	l->argv = xcalloc((size_t)n + 1, sizeof(*l->argv));
 	for (int i = 0; i < n; i++)
 		l->argv[i] = xstrdup(words[i]);
-	if (r->check != SCHEDULE_CHECK_PROGRAMS)
-		return;
-	err = cannot_find(words[0]);
-	if (err == EACCES)
-		complain(r, "program %s is not executable", words[0]);
-	else if (err == ENOENT)
-		complain(r, "program %s not found", words[0]);
-	else if (err != 0)
-		complain(r, "program %s: %s", words[0], strerror(err));
 }
 
 /* --- a list --------------------------------------------------------------- */
@@ -244,11 +301,204 @@ set_list(void *ctx, char **words, int nwords, int line)
 	return NULL;
 }
 
+/* --- files and code ------------------------------------------------------- */
+
+static void
+key_change(struct reading *r, struct schedule_file *f, const char *value)
+{
+	enum schedule_change c;
+
+	for (c = SCHEDULE_NONE; c <= SCHEDULE_RESTART; c++) {
+		if (strcmp(value, schedule_change_name(c)) == 0) {
+			f->on_change = c;
+			return;
+		}
+	}
+	complain(r,
+	    "on-change \"%s\" is not none, update, new-cycle or restart",
+	    value);
+}
+
+static void
+key_sha(struct reading *r, struct schedule_file *f, const char *value)
+{
+	if (segment_dir_unhex(value, f->sha, sizeof(f->sha)) == -1)
+		complain(r, "sha256 is not 64 lower-case hex digits");
+	f->has_object = 1;
+}
+
+static void
+key_size(struct reading *r, struct schedule_file *f, const char *value)
+{
+	if (scan_u64(value, 0, INT64_MAX, &f->size) == -1)
+		complain(r, "size \"%s\" is not a number of bytes", value);
+}
+
+enum { FILE_CHANGE = 1 << 0, FILE_SHA = 1 << 1, FILE_SIZE = 1 << 2 };
+
+static const struct {
+	const char *name;
+	void (*set)(
+	    struct reading *r, struct schedule_file *f, const char *value);
+} file_keys[] = {
+    {"on-change", key_change},
+    {"sha256", key_sha},
+    {"size", key_size},
+};
+
+#define NFILEKEYS (sizeof(file_keys) / sizeof(file_keys[0]))
+
+static void
+do_file_key(struct reading *r, struct schedule_file *f, const char *word,
+    unsigned int *seen)
+{
+	const char *value;
+
+	for (size_t i = 0; i < NFILEKEYS; i++) {
+		value = scan_keyvalue(word, file_keys[i].name);
+		if (value == NULL)
+			continue;
+		if (*seen & 1u << i)
+			complain(r, "%s is there twice", file_keys[i].name);
+		*seen |= 1u << i;
+		file_keys[i].set(r, f, value);
+		return;
+	}
+	if (strchr(word, '=') != NULL)
+		complain(r, "unknown key \"%.*s\" of a file",
+		    (int)strcspn(word, "="), word);
+	else
+		complain(r, "\"%s\": expected key=value", word);
+}
+
+/* NAME and the keys behind it, N words.  The keys that were there. */
+static unsigned int
+set_file_words(struct reading *r, struct schedule_file *f, char **words, int n)
+{
+	unsigned int seen = 0;
+
+	if (scan_name(words[0]) == -1)
+		complain(r, "file name \"%s\" is not [a-z0-9][a-z0-9_.-]{0,40}",
+		    words[0]);
+	else
+		strcpy(f->name, words[0]);
+	for (int i = 1; i < n; i++)
+		do_file_key(r, f, words[i], &seen);
+	if (!(seen & FILE_SHA) != !(seen & FILE_SIZE))
+		complain(r, "sha256= and size= are given together");
+	return seen;
+}
+
+static void
+append_file(struct reading *r, struct schedule_file **list, size_t *n,
+    const struct schedule_file *f)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (f->name[0] == '\0' || (*list)[i].list != f->list ||
+		    strcmp((*list)[i].name, f->name) != 0)
+			continue;
+		complain(r, "%s is there already, on line %d", f->name,
+		    (*list)[i].line);
+		break;
+	}
+	*list = xreallocarray(*list, *n + 1, sizeof(**list));
+	(*list)[(*n)++] = *f;
+}
+
+static const char *
+set_file(void *ctx, char **words, int nwords, int line)
+{
+	struct schedule_file f = {.line = line};
+	struct reading *r = ctx;
+	unsigned int seen;
+
+	r->line = line;
+	if (r->s->nfiles == SCHEDULE_FILES_MAX)
+		return "more than 4000 files";
+	if (scan_u32(words[1], 0, INT32_MAX, &f.list) == -1) {
+		complain(
+		    r, "list number \"%s\" is not 0..%d", words[1], INT32_MAX);
+		f.list = UINT32_MAX;
+	}
+	seen = set_file_words(r, &f, words + 2, nwords - 2);
+	if (!(seen & FILE_CHANGE))
+		complain(r, "on-change= missing");
+	append_file(r, &r->s->files, &r->s->nfiles, &f);
+	return NULL;
+}
+
+static const char *
+set_code(void *ctx, char **words, int nwords, int line)
+{
+	struct schedule_file f = {.on_change = SCHEDULE_RESTART, .line = line};
+	struct reading *r = ctx;
+
+	r->line = line;
+	if (r->s->ncodes == SCHEDULE_CODES_MAX)
+		return "more than 1000 lines of code";
+	set_file_words(r, &f, words + 1, nwords - 1);
+	if (f.on_change != SCHEDULE_RESTART && f.on_change != SCHEDULE_NONE)
+		complain(r, "on-change of code is none or restart");
+	append_file(r, &r->s->codes, &r->s->ncodes, &f);
+	return NULL;
+}
+
+/* What code lines do not bring must be on this host. */
+static void
+check_programs(struct reading *r)
+{
+	const struct schedule_list *l;
+	int err;
+
+	for (l = r->s->lists; l < r->s->lists + r->s->nlists; l++) {
+		r->line = l->line;
+		if (l->argc == 0 || schedule_code_of(r->s, l) != NULL)
+			continue;
+		err = cannot_find(l->argv[0]);
+		if (err == EACCES)
+			complain(r, "program %s is not executable", l->argv[0]);
+		else if (err == ENOENT)
+			complain(r, "program %s not found", l->argv[0]);
+		else if (err != 0)
+			complain(
+			    r, "program %s: %s", l->argv[0], strerror(err));
+	}
+}
+
+/* A file may be named before its list. */
+static void
+check_files(struct reading *r)
+{
+	const struct schedule_file *f;
+
+	for (f = r->s->files; f < r->s->files + r->s->nfiles; f++) {
+		r->line = f->line;
+		if (f->list != UINT32_MAX &&
+		    schedule_find(r->s, f->list) == NULL)
+			complain(r, "there is no list %u", f->list);
+	}
+}
+
+static const char *
+set_idle(void *ctx, char **words, int nwords, int line)
+{
+	struct reading *r = ctx;
+
+	(void)words;
+	(void)nwords;
+	(void)line;
+	r->idle = 1;
+	return NULL;
+}
+
 static const struct conf_key schedule_keys[] = {
     {"monitor", 1, 1, 1, set_monitor, "monitor NAME"},
     {"list", 1, -1, 0, set_list,
 	"list NUMBER name=NAME weight=N [descr=\"...\"] run PROGRAM "
 	"ARGUMENT..."},
+    {"file", 2, -1, 0, set_file, "file LIST NAME on-change=DIRECTIVE"},
+    {"code", 1, -1, 0, set_code, "code NAME [on-change=DIRECTIVE]"},
+    {"idle", 0, 0, 1, set_idle, "idle"},
     {0},
 };
 
@@ -258,11 +508,16 @@ static const struct conf_key schedule_keys[] = {
 static struct schedule *
 finish(struct reading *r, int errors)
 {
+	check_files(r);
+	if (r->check == SCHEDULE_CHECK_PROGRAMS)
+		check_programs(r);
 	r->line = 0;
 	if (!r->monitor && (r->s->nlists > 0 || errors == 0))
 		complain(r, "monitor NAME missing");
-	if (errors + r->errors == 0 && r->s->nlists == 0)
+	if (errors + r->errors == 0 && r->s->nlists == 0 && !r->idle)
 		complain(r, "no list");
+	if (r->s->nlists > 0 && r->idle)
+		complain(r, "idle, and there are lists");
 	if (errors + r->errors == 0)
 		return r->s;
 	schedule_free(r->s);
@@ -307,52 +562,25 @@ schedule_free(struct schedule *s)
 		free(s->lists[i].argv);
 	}
 	free(s->lists);
+	free(s->files);
+	free(s->codes);
 	free(s);
-}
-
-/* KEY (or nothing) and WORD as one word of a line: in quotes only where it
- * must be, so that no line becomes longer than it came. */
-static void
-print_word(FILE *f, const char *key, const char *word)
-{
-	int bare = *key == '\0' && (*word == '\0' || *word == '#');
-	int quote = bare || word[strcspn(word, " \t")] != '\0';
-
-	fprintf(f, quote ? " %s\"%s\"" : " %s%s", key, word);
-}
-
-char *
-schedule_print(const struct schedule *s)
-{
-	const struct schedule_list *l;
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	if (f == NULL)
-		abort();
-	fprintf(f, "monitor %s\n", s->monitor);
-	for (l = s->lists; l < s->lists + s->nlists; l++) {
-		fprintf(f, "list %u name=%s weight=%u", l->number, l->name,
-		    l->weight);
-		if (l->descr[0] != '\0')
-			print_word(f, "descr=", l->descr);
-		fprintf(f, " run");
-		for (int i = 0; i < l->argc; i++)
-			print_word(f, "", l->argv[i]);
-		putc('\n', f);
-	}
-	if (fclose(f) != 0)
-		abort();
-	return text;
 }
 
 const struct schedule_list *
 schedule_find(const struct schedule *s, uint32_t number)
 {
-	for (size_t i = 0; i < s->nlists; i++) {
+	for (size_t i = 0; i < s->nlists; i++)
 		if (s->lists[i].number == number)
 			return &s->lists[i];
-	}
+	return NULL;
+}
+
+const struct schedule_file *
+schedule_code_of(const struct schedule *s, const struct schedule_list *l)
+{
+	for (size_t i = 0; i < s->ncodes; i++)
+		if (strcmp(s->codes[i].name, l->argv[0]) == 0)
+			return &s->codes[i];
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/segment_config.h"
 #include "common/segment_dir.h"
 #include "common/segment_events.h"
 #include "common/segment_file.h"
@@ -18,12 +19,6 @@
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
 
-#define MAX_BYTES (64u << 20)
-#define MAX_AGE_NS (3600 * NS_PER_SEC)
-#define SYNC_NS (5 * NS_PER_SEC)
-#define SYNC_BYTES (1u << 20)
-#define BATCH_BYTES (256u << 10)
-#define NUMBER_BLOCK (1u << 20)
 #define QUOTA_NS NS_PER_SEC /* look at the spool's size so often */
 
 struct segment_writer {
@@ -45,7 +40,8 @@ struct segment_writer {
 	int accounts_changed;
 	int64_t now_ns, opened_ns, synced_ns, quota_ns;
 	int full; /* no space: nothing is taken */
-	int over_quota; /* nothing is taken */
+	uint64_t used; /* of the quota: at the last look, and recorded since */
+	int over_quota; /* nothing is taken until the next look */
 	int suspect; /* to be told by the next tick */
 	char reason[128];
 };
@@ -242,23 +238,6 @@ try_again(struct segment_writer *w)
 
 /* --- the upper half ------------------------------------------------------- */
 
-static void
-set_defaults(struct segment_config *c)
-{
-	if (c->max_bytes == 0)
-		c->max_bytes = MAX_BYTES;
-	if (c->max_age_ns == 0)
-		c->max_age_ns = MAX_AGE_NS;
-	if (c->sync_ns == 0)
-		c->sync_ns = SYNC_NS;
-	if (c->sync_bytes == 0)
-		c->sync_bytes = SYNC_BYTES;
-	if (c->batch_bytes == 0)
-		c->batch_bytes = BATCH_BYTES;
-	if (c->number_block == 0)
-		c->number_block = NUMBER_BLOCK;
-}
-
 static int
 open_spool(struct segment_writer *w, const char **why)
 {
@@ -307,7 +286,7 @@ segment_open(const struct segment_config *cfg, int64_t now_ns, const char **why)
 	int saved;
 
 	w->cfg = *cfg;
-	set_defaults(&w->cfg);
+	segment_config_defaults(&w->cfg);
 	w->lock_fd = w->writer_fd = -1;
 	w->now_ns = now_ns;
 	wbuf_init(&w->keep);
@@ -418,17 +397,34 @@ segment_answers(struct segment_writer *w, uint64_t number)
 	w->answers = number;
 }
 
-int
-segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+/* LEN bytes more, or at a look all of them. */
+static void
+use_quota(struct segment_writer *w, uint64_t len)
 {
+	w->used += len;
+	if (w->cfg.quota_bytes == 0 || w->used < w->cfg.quota_bytes)
+		return;
+	w->over_quota = 1;
+	snprintf(w->reason, sizeof(w->reason), "quota of %llu bytes is used up",
+	    (unsigned long long)w->cfg.quota_bytes);
+}
+
+int
+segment_result(struct segment_writer *w, int cycle, uint16_t type, void *result)
+{
+	uint32_t list_id, cycle_id;
+	size_t before;
+
 	/* A seal by size comes before a record, not behind it: whoever is told
 	 * of the seal must find that this record is his to give, or that it
 	 * was taken, and not something in between. */
 	seal_if_due(w);
 	if (w->full || w->over_quota)
 		return -1;
-	use(w, cycle, &t->list, &t->cycle);
-	warts_trace_encode(&w->keep, t);
+	use(w, cycle, &list_id, &cycle_id);
+	before = w->keep.len;
+	warts_result_encode(&w->keep, type, result, list_id, cycle_id);
+	use_quota(w, w->keep.len - before);
 	if (w->answers != 0)
 		note(w, cycle, SEGMENT_FINISHED, w->answers);
 	w->answers = 0;
@@ -493,21 +489,16 @@ segment_rotate(struct segment_writer *w, int64_t now_ns)
 	return rc;
 }
 
+/* What lies in the spool now; it gets less when segments are taken away. */
 static void
 check_quota(struct segment_writer *w)
 {
-	uint64_t used;
-
 	if (w->cfg.quota_bytes == 0 || w->now_ns - w->quota_ns < QUOTA_NS)
 		return;
 	w->quota_ns = w->now_ns;
-	used = segment_dir_bytes(w->dir.spool);
-	w->over_quota = used >= w->cfg.quota_bytes;
-	if (!w->over_quota)
-		return;
-	snprintf(w->reason, sizeof(w->reason),
-	    "spool: quota of %llu bytes is used up",
-	    (unsigned long long)w->cfg.quota_bytes);
+	w->over_quota = 0;
+	w->used = segment_dir_bytes(w->dir.spool);
+	use_quota(w, w->keep.len - w->keep_written);
 }
 
 enum segment_state

@@ -72,7 +72,7 @@ struct segment_config {
 	int64_t sync_ns; /* fdatasync at least so often; 0: 5 s */
 	uint64_t sync_bytes; /* ... and after so many bytes; 0: 1 MiB */
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
-	uint64_t quota_bytes; /* unsent spool at most; 0: no limit */
+	uint64_t quota_bytes; /* of records, unsent, at most; 0: no limit */
 	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
 	/* Called when a seal is about to begin on request, by size, by age or
 	 * at the end: all records taken so far are durable.  May be NULL. */
@@ -123,12 +123,20 @@ void segment_account(struct segment_writer *w, const struct segment_account *a);
 void segment_answers(struct segment_writer *w, uint64_t number);
 
 /*
- * Append a trace.  t->list and t->cycle are overwritten with the file-local
- * ids of CYCLE (so T is not const).  The record is in memory until the next
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING).
+ * Its list and cycle are overwritten with the file-local
+ * ids of CYCLE (so it is not const).  The record is in memory until the next
  * flush.  Returns 0, or -1 when the writer is stopped by a full disk (nothing
  * was taken; call again after segment_tick says it may go on).
  */
-int segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t);
+int segment_result(
+    struct segment_writer *w, int cycle, uint16_t type, void *result);
+/* The same for a trace. */
+static inline int
+segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
+{
+	return segment_result(w, cycle, WARTS_TRACE, t);
+}
 
 /* Seal now and start the next segment (SIGUSR1).  An empty segment (no record)
  * is not sealed.  Either way the asker can see that it was done (the time of

@@ -252,12 +252,13 @@ static int
 make_state(struct segment_dir *d)
 {
 	const struct timespec pause = {.tv_nsec = MAKE_PAUSE_NS};
-	int lock = -1, rc = 0, saved;
+	int lock = -1, rc, saved;
 
 	/* Two that start at once must not make two epochs. */
 	for (int i = 0; i < MAKE_TRIES; i++) {
-		if (faccessat(d->state, "epoch", F_OK, 0) == 0)
-			return 0;
+		rc = atomicfile_exists(d->state, "epoch");
+		if (rc != 0)
+			return rc == 1 ? 0 : -1;
 		lock = segment_dir_lock(d);
 		if (lock != -1 || errno != EWOULDBLOCK)
 			break;
@@ -265,8 +266,9 @@ make_state(struct segment_dir *d)
 	}
 	if (lock == -1)
 		return -1;
-	if (faccessat(d->state, "epoch", F_OK, 0) == -1)
-		rc = write_first_state(d);
+	rc = atomicfile_exists(d->state, "epoch");
+	if (rc != -1)
+		rc = rc == 1 ? 0 : write_first_state(d);
 	saved = errno;
 	close(lock);
 	errno = saved;
@@ -331,10 +333,15 @@ segment_dir_close(struct segment_dir *d)
 int
 segment_dir_reserve(struct segment_dir *d)
 {
+	struct stat st;
 	int fd, rc;
 
-	if (faccessat(d->state, "reserve", F_OK, 0) == 0)
-		return 0;
+	/* A power cut may have left less than there was. */
+	if (fstatat(d->state, "reserve", &st, 0) == 0) {
+		if (st.st_size == SEGMENT_RESERVE_BYTES)
+			return 0;
+		unlinkat(d->state, "reserve", 0);
+	}
 	fd = openat(
 	    d->state, "reserve", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd == -1)

@@ -5,42 +5,44 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <zlib.h>
 
+#include "common/segment_hash.h"
 #include "common/segment_mark.h"
 #include "common/xmalloc.h"
 
 #define CHUNK (256u << 10) /* bytes read at once */
+#define BLOCKS 4
+
+/* Bytes of the file.  While one is parsed others may still be hashed. */
+struct block {
+	uint8_t *p;
+	size_t cap;
+	uint64_t piece; /* of the hash: the last that lies in it */
+};
 
 struct scan {
 	int fd;
 	const struct segment_read_opts *opts;
 	struct segment_info *info;
+	struct block blocks[BLOCKS];
+	unsigned int at; /* the block whose bytes are `buf' */
 	uint8_t *buf;
 	size_t hashed, start, end, cap; /* of the bytes in buf */
 	uint64_t offset; /* in the file, of buf + start */
 	int eof;
-	EVP_MD_CTX *sha; /* of the bytes before buf + hashed */
-	EVP_MD_CTX *copy;
+	struct segment_hash *sha; /* of the bytes before buf + hashed */
 	uint32_t crc; /* from the previous mark to buf + hashed */
 	uint64_t next; /* number of the next record */
 	uint64_t mark_next; /* ... at the previous mark */
 	const char *why;
+	int failed; /* errno of a read: what follows is not what the file holds */
 };
 
 int
 segment_read_numbered(uint16_t type)
 {
 	return type >= WARTS_TRACE && type != WARTS_MARK;
-}
-
-static void
-sha_final(struct scan *s, uint8_t *out)
-{
-	if (EVP_MD_CTX_copy_ex(s->copy, s->sha) != 1 ||
-	    EVP_DigestFinal_ex(s->copy, out, NULL) != 1)
-		abort();
 }
 
 /* Both sums up to `start'.  Not per record: of some 50 bytes at a time they
@@ -51,26 +53,33 @@ hash_taken(struct scan *s)
 	const uint8_t *p = s->buf + s->hashed;
 	size_t len = s->start - s->hashed;
 
-	s->crc = (uint32_t)crc32_z(s->crc, p, len);
-	if (EVP_DigestUpdate(s->sha, p, len) != 1)
-		abort();
+	if (!s->opts->tail_only)
+		s->crc = (uint32_t)crc32_z(s->crc, p, len);
+	s->blocks[s->at].piece = segment_hash_add(s->sha, p, len);
 	s->hashed = s->start;
 }
 
-/* Make room for WANT bytes behind start, without losing what is there. */
+/* Go on in the next block, with room for WANT bytes; what is behind start
+ * moves there. */
 static void
 make_room(struct scan *s, size_t want)
 {
+	const uint8_t *rest = s->buf + s->start;
+	struct block *b;
+
 	hash_taken(s);
-	if (s->start > 0) {
-		memmove(s->buf, s->buf + s->start, s->end - s->start);
-		s->end -= s->start;
-		s->start = s->hashed = 0;
+	s->at = (s->at + 1) % BLOCKS;
+	b = &s->blocks[s->at];
+	segment_hash_wait(s->sha, b->piece);
+	if (b->cap < want) {
+		b->cap = want + CHUNK;
+		b->p = xreallocarray(b->p, b->cap, 1);
 	}
-	if (s->cap < want) {
-		s->cap = want + CHUNK;
-		s->buf = xreallocarray(s->buf, s->cap, 1);
-	}
+	s->end -= s->start;
+	memcpy(b->p, rest, s->end);
+	s->start = s->hashed = 0;
+	s->buf = b->p;
+	s->cap = b->cap;
 }
 
 /* Have LEN bytes in the buffer.  0; -1 with why when there are not so many. */
@@ -87,6 +96,7 @@ need(struct scan *s, size_t len)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1) {
+			s->failed = errno;
 			s->why = "read error";
 			return -1;
 		}
@@ -129,7 +139,7 @@ check_tail(struct scan *s, const struct segment_mark *m)
 {
 	uint8_t sha[SEGMENT_SHA_LEN];
 
-	sha_final(s, sha);
+	segment_hash_sum(s->sha, sha);
 	if (memcmp(sha, m->sha, sizeof(sha)) != 0)
 		return "SHA-256 in the tail does not match";
 	if (m->seg_first != s->info->first || m->seg_last != s->next - 1)
@@ -164,6 +174,30 @@ check_mark(struct scan *s, const struct segment_mark *m)
 	return NULL;
 }
 
+/* The CRC-32 of mark M, LEN bytes at P. */
+static int
+check_crc(
+    struct scan *s, const struct segment_mark *m, const uint8_t *p, size_t len)
+{
+	uint32_t crc = s->crc;
+
+	if (s->opts->tail_only) {
+		if (m->kind != SEGMENT_MARK_TAIL)
+			return 0;
+		/* The SHA-256 does not cover the tail itself: its CRC does. */
+		s->why = "records between the last mark and the tail";
+		if (s->offset != s->info->good)
+			return -1;
+		crc = 0;
+	}
+	s->why = "CRC-32 does not match";
+	crc = (uint32_t)crc32(crc, p, (unsigned int)(len - 4));
+	return crc ==
+		segment_mark_crc(p + WARTS_HEADER_LEN, len - WARTS_HEADER_LEN)
+	    ? 0
+	    : -1;
+}
+
 /* The mark of LEN bytes at the start of the buffer.  Consumes it if good. */
 static int
 read_mark(struct scan *s, size_t len)
@@ -172,30 +206,29 @@ read_mark(struct scan *s, size_t len)
 	uint32_t body_len = (uint32_t)(len - WARTS_HEADER_LEN);
 	struct segment_info *info = s->info;
 	struct segment_mark m;
-	uint32_t crc;
 
 	if (segment_mark_decode(body, body_len, &m, &s->why) == -1)
 		return -1;
-	hash_taken(s);
-	crc = (uint32_t)crc32(s->crc, p, (unsigned int)(len - 4));
-	if (crc != segment_mark_crc(body, body_len)) {
-		s->why = "CRC-32 does not match";
+	if (!s->opts->tail_only || m.kind == SEGMENT_MARK_TAIL)
+		hash_taken(s);
+	if (check_crc(s, &m, p, len) == -1)
 		return -1;
-	}
 	s->why = info->marks == 0 ? check_head(s, &m) : check_mark(s, &m);
 	if (s->why != NULL)
 		return -1;
 	if (s->opts->mark != NULL)
 		s->opts->mark(s->opts->arg, body, body_len);
 	take(s, len);
-	hash_taken(s);
+	if (!s->opts->tail_only)
+		hash_taken(s);
 	s->crc = 0;
 	s->mark_next = s->next;
 	info->content = info->marks > 0;
 	info->marks++;
 	info->good = s->offset;
 	info->last = s->next - 1;
-	sha_final(s, info->good_sha);
+	if (!s->opts->tail_only)
+		segment_hash_sum(s->sha, info->good_sha);
 	info->sealed = m.kind == SEGMENT_MARK_TAIL;
 	return 0;
 }
@@ -255,12 +288,12 @@ hash_rest(struct scan *s)
 {
 	const char *why = s->why;
 
-	for (;;) {
+	while (s->failed == 0) {
 		take(s, s->end - s->start);
 		if (need(s, 1) == -1)
 			break;
 	}
-	if (!s->eof)
+	if (s->failed != 0)
 		return -1;
 	s->why = why;
 	return 0;
@@ -277,21 +310,17 @@ scan_init(struct scan *s, int fd, const struct segment_read_opts *opts,
 	s->fd = fd;
 	s->opts = opts != NULL ? opts : &none;
 	s->info = info;
-	s->cap = CHUNK;
-	s->buf = xmalloc(s->cap);
-	s->sha = EVP_MD_CTX_new();
-	s->copy = EVP_MD_CTX_new();
-	if (s->sha == NULL || s->copy == NULL ||
-	    EVP_DigestInit_ex(s->sha, EVP_sha256(), NULL) != 1)
-		abort();
+	s->cap = s->blocks[0].cap = CHUNK;
+	s->buf = s->blocks[0].p = xmalloc(CHUNK);
+	s->sha = segment_hash_new(s->opts->tail_only);
 }
 
 static void
 scan_clear(struct scan *s)
 {
-	EVP_MD_CTX_free(s->sha);
-	EVP_MD_CTX_free(s->copy);
-	free(s->buf);
+	segment_hash_free(s->sha);
+	for (int i = 0; i < BLOCKS; i++)
+		free(s->blocks[i].p);
 }
 
 int
@@ -307,10 +336,10 @@ segment_read(int fd, const struct segment_read_opts *opts,
 		info->stopped = s.offset;
 	} while (step(&s) == 0);
 	rc = hash_rest(&s);
-	saved = rc == -1 ? errno : 0;
+	saved = s.failed;
 	info->bytes = s.offset;
 	hash_taken(&s);
-	sha_final(&s, info->sha);
+	segment_hash_sum(s.sha, info->sha);
 	info->sealed = info->sealed && rc == 0 && info->good == info->bytes;
 	if (!info->sealed)
 		*why = s.why;

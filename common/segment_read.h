@@ -41,6 +41,14 @@ struct segment_read_opts {
 	 * no such bound.  (What follows was written again elsewhere.) */
 	uint64_t bound;
 	/*
+	 * Believe the tail's SHA-256 alone and compare no CRC-32 before it: all
+	 * that is lost is to know where a bad segment went bad.  Such a one, or
+	 * one without a tail, or with records between its last mark and the
+	 * tail, is -1 with *WHY, `good' and `stopped' as they come; read it
+	 * again without this.
+	 */
+	int tail_only;
+	/*
 	 * Called for each record but the good marks, in order.  NUMBER: the
 	 * record number, 0 if it has none.  What it is told is proven only when
 	 * segment_read() has returned 0.  May be NULL.

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/atomicfile.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/segment_mark.h"
 #include "common/segment_read.h"
 
@@ -187,6 +189,13 @@ recover_one(struct job *j)
 		errno = EBADMSG;
 		return -1;
 	}
+	/* A batch and its mark are one write: this is a rare kill in the middle
+	 * of it, a power cut, or damage. */
+	if (j->info.bytes > j->info.good)
+		log_warn("spool/%s: %s (at byte %" PRIu64 " of %" PRIu64
+			 "); cut off behind byte %" PRIu64,
+		    j->name, j->why, j->info.stopped, j->info.bytes,
+		    j->info.good);
 	gap = has_gap(j);
 	if (!j->info.content && j->number >= j->d->next)
 		return drop(j, gap);

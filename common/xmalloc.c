@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE (2u << 20) /* bytes */
 
 static _Noreturn void
 die(size_t size)
@@ -40,6 +43,26 @@ xreallocarray(void *p, size_t n, size_t size)
 	if (q == NULL)
 		die(n);
 	return q;
+}
+
+void *
+xaligned(size_t align, size_t size)
+{
+	void *p;
+
+	if (posix_memalign(&p, align, size) != 0)
+		die(size);
+	return p;
+}
+
+void *
+xmalloc_large(size_t size)
+{
+	void *p = xaligned(LARGE_PAGE, size);
+
+	/* Only advice: small pages will do. */
+	madvise(p, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+	return p;
 }
 
 char *

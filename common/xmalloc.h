@@ -15,8 +15,16 @@ void *xmalloc(size_t size);
 /* N objects of SIZE bytes, zeroed; the product is checked for overflow. */
 void *xcalloc(size_t n, size_t size);
 
+/* SIZE bytes at a multiple of ALIGN (a power of two), uninitialised. */
+void *xaligned(size_t align, size_t size);
+
 /* Resize P to N objects of SIZE bytes; the product is checked. */
 void *xreallocarray(void *p, size_t n, size_t size);
+
+/* SIZE bytes, many MiB, to be filled from the front: in large pages where the
+ * system has them, since the first touch of a page costs as much as filling it
+ * does.  What is never touched costs no memory. */
+void *xmalloc_large(size_t size);
 
 /* A copy of S, which must not be NULL. */
 char *xstrdup(const char *s);

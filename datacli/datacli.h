@@ -185,7 +185,8 @@ struct central {
 	char *sorter;
 	struct tls *tls; /* NULL: no key */
 	struct monitor *monitors; /* list */
-	unsigned int npasses, nsorters; /* under way */
+	/* Under way: of those we dial, of those that dial, and sorters. */
+	unsigned int ndialled, ncalls, nsorters;
 };
 
 /* Add a monitor to C (CONF is copied) and ask it at once, if we dial. */

@@ -153,7 +153,8 @@ incoming_has(struct incoming *in, uint64_t number)
 
 	for (size_t i = 0; i < 2; i++) {
 		segment_dir_name(name, number, suffixes[i]);
-		if (faccessat(in->dir, name, F_OK, 0) == 0)
+		/* Where it cannot be seen it is not asked for either. */
+		if (atomicfile_exists(in->dir, name) != 0)
 			return 1;
 	}
 	return 0;

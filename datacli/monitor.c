@@ -15,7 +15,9 @@
 
 #define BACKOFF_MIN_NS (1 * NS_PER_SEC)
 #define BACKOFF_MAX_NS (300 * NS_PER_SEC)
-#define PASSES_MAX 128 /* at once */
+/* At once; and of those that dial as many more: when all come together, at
+ * start, neither kind keeps the other out. */
+#define PASSES_MAX 128
 #define SORTERS_MAX 16 /* at once */
 #define SORT_NS (3600 * NS_PER_SEC) /* a sorter runs at least so often */
 #define NO_PLACE_NS (NS_PER_SEC / 4) /* then it is tried again */
@@ -178,13 +180,21 @@ say(struct monitor *m, const char *why)
 	m->said = why == NULL ? NULL : xstrdup(why);
 }
 
+static unsigned int *
+passes_like(struct monitor *m)
+{
+	struct central *c = m->central;
+
+	return m->conf.address != NULL ? &c->ndialled : &c->ncalls;
+}
+
 static void
 on_pass_done(void *arg, const char *why, unsigned int fetched)
 {
 	struct monitor *m = arg;
 
 	m->fetch = NULL;
-	m->central->npasses--;
+	--*passes_like(m);
 	say(m, why);
 	if (fetched > 0)
 		m->unsorted = 1;
@@ -192,8 +202,10 @@ on_pass_done(void *arg, const char *why, unsigned int fetched)
 		m->backoff_ns = 0;
 	else if (m->backoff_ns == 0)
 		m->backoff_ns = BACKOFF_MIN_NS;
-	else if (m->backoff_ns < BACKOFF_MAX_NS)
+	else if (m->backoff_ns < BACKOFF_MAX_NS / 2)
 		m->backoff_ns *= 2;
+	else
+		m->backoff_ns = BACKOFF_MAX_NS;
 	/* What failed before may go well now. */
 	m->failed = m->central->once && (m->failed || why != NULL);
 	/* Files are closed by time too. */
@@ -223,7 +235,7 @@ begin_pass(struct monitor *m, int fd, struct tls_conn *conn)
 
 	event_del(m->timer);
 	m->awaited = 0;
-	c->npasses++;
+	++*passes_like(m);
 	m->fetch = fetch_new(&cfg);
 }
 
@@ -239,7 +251,7 @@ on_timer(int fd, short what, void *arg)
 		m->failed = m->central->once;
 		m->awaited = 0;
 		check_end(m->central);
-	} else if (m->central->npasses >= PASSES_MAX)
+	} else if (*passes_like(m) >= PASSES_MAX)
 		set_timer(m, jitter(NO_PLACE_NS));
 	else
 		begin_pass(m, -1, NULL);
@@ -248,7 +260,7 @@ on_timer(int fd, short what, void *arg)
 int
 monitor_take(struct monitor *m, int fd, struct tls_conn *conn)
 {
-	if (m->fetch != NULL || m->central->npasses >= PASSES_MAX)
+	if (m->fetch != NULL || *passes_like(m) >= PASSES_MAX)
 		return -1;
 	begin_pass(m, fd, conn);
 	return 0;
@@ -293,7 +305,7 @@ monitor_free(struct monitor *m)
 	while (*p != m)
 		p = &(*p)->next;
 	*p = m->next;
-	c->npasses -= m->fetch != NULL;
+	*passes_like(m) -= m->fetch != NULL;
 	c->nsorters -= m->sorter != NULL;
 	fetch_free(m->fetch);
 	child_free(m->sorter);

@@ -294,7 +294,7 @@ main(int argc, char **argv)
 	lock = open_spool(srv);
 	srv->base = prog_base();
 	offers_init(&srv->offers, &srv->dir, opts.keep_bytes);
-	srv->rotate = rotate_new(srv->base, &srv->dir, opts.dir);
+	srv->rotate = rotate_new(srv->base, &srv->dir);
 	serve(&sv);
 	rotate_free(srv->rotate);
 	offers_clear(&srv->offers);

@@ -95,9 +95,8 @@ enum rotate_result {
 
 struct rotate;
 
-/* For the spool DIR, opened as D, which is kept.  Dies if it cannot be watched. */
-struct rotate *
-rotate_new(struct event_base *base, struct segment_dir *d, const char *dir);
+/* For the spool D, which is kept. */
+struct rotate *rotate_new(struct event_base *base, struct segment_dir *d);
 void rotate_free(struct rotate *r);
 
 /* Ask; DONE is called once, perhaps before this returns, unless forgotten.  Requests that

@@ -1,5 +1,6 @@
 #include "dataserver/dataserver.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,10 @@ next_host(struct dial *d)
 	d->at = 0;
 	if (d->backoff_ns == 0)
 		d->backoff_ns = BACKOFF_MIN_NS;
-	else if (d->backoff_ns < BACKOFF_MAX_NS)
+	else if (d->backoff_ns < BACKOFF_MAX_NS / 2)
 		d->backoff_ns *= 2;
+	else
+		d->backoff_ns = BACKOFF_MAX_NS;
 	wait_about(d, d->backoff_ns);
 }
 
@@ -134,12 +137,13 @@ on_timer(int unused, short what, void *arg)
 	struct dial *d = arg;
 	const char *why;
 	int fd = chan_connect(d->addresses[d->at], &why);
+	char text[SAID_LEN];
 
 	(void)unused;
 	(void)what;
 	if (fd == -1) {
-		log_warn(
-		    "%s: %s: %s", d->addresses[d->at], why, strerror(errno));
+		snprintf(text, sizeof(text), "%s: %s", why, strerror(errno));
+		trouble(d, text);
 		next_host(d);
 		return;
 	}

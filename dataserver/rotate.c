@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +18,9 @@
 #include "common/xmalloc.h"
 
 #define TRIES 3
-#define TRY_S 2
+#define TRY_MS 2000
+#define LOOK_MS 2 /* the first look; then twice as long each time */
+#define LOOK_MAX_MS 50
 
 struct waiter {
 	void (*done)(void *arg, enum rotate_result result);
@@ -33,18 +35,18 @@ struct waiter {
  */
 struct rotate {
 	struct segment_dir *d;
-	int inotify_fd;
-	struct event *ev_state, *timer;
+	struct event *timer;
 	struct waiter *waiters;
 	int tries; /* so far; 0: idle */
+	long look_ms, left_ms; /* to the next look; of this try */
 	uint64_t next; /* state/next at the start */
 	struct timespec stamp; /* of state/writer before the signal */
 };
 
 static void
-set_timer(struct rotate *r, long s)
+set_timer(struct rotate *r)
 {
-	const struct timeval tv = {.tv_sec = s};
+	const struct timeval tv = {.tv_usec = r->look_ms * 1000};
 
 	if (event_add(r->timer, &tv) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
@@ -85,10 +87,11 @@ result_of(struct rotate *r)
 }
 
 static int
-stamp_of(struct rotate *r, struct timespec *out)
+stamp_of(const struct rotate *r, struct timespec *out)
 {
 	struct stat st;
 
+	memset(out, 0, sizeof(*out));
 	if (fstatat(r->d->state, "writer", &st, 0) == -1)
 		return -1;
 	*out = st.st_mtim;
@@ -131,7 +134,7 @@ signal_holder(struct rotate *r, pid_t pid)
 
 	if (fd == -1)
 		return;
-	if (stamp_of(r, &r->stamp) == 0 && segment_dir_holder(r->d) == pid &&
+	if (segment_dir_holder(r->d) == pid &&
 	    syscall(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0) == -1)
 		log_warn("cannot signal the prober, process %ld: %s", (long)pid,
 		    strerror(errno));
@@ -141,6 +144,7 @@ signal_holder(struct rotate *r, pid_t pid)
 static void
 try_once(struct rotate *r)
 {
+	int has_stamp;
 	pid_t pid;
 
 	if (r->tries == TRIES) {
@@ -149,57 +153,50 @@ try_once(struct rotate *r)
 		return;
 	}
 	r->tries++;
-	set_timer(r, TRY_S);
+	r->look_ms = LOOK_MS;
+	r->left_ms = TRY_MS;
+	set_timer(r);
+	has_stamp = stamp_of(r, &r->stamp) == 0;
 	pid = segment_dir_holder(r->d);
-	if (pid != 0)
-		signal_holder(r, pid);
-	else
+	if (pid == 0)
 		seal_for_the_dead(r);
+	else if (has_stamp)
+		signal_holder(r, pid);
 }
 
 static void
 on_timer(int fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	try_once(arg);
-}
-
-static void
-on_state(int fd, short what, void *arg)
-{
 	struct rotate *r = arg;
 	struct timespec now;
-	char buf[4096];
 
+	(void)fd;
 	(void)what;
-	while (read(fd, buf, sizeof(buf)) > 0)
-		continue;
-	if (r->tries == 0 || stamp_of(r, &now) == -1)
-		return;
-	if (now.tv_sec != r->stamp.tv_sec || now.tv_nsec != r->stamp.tv_nsec)
+	if (stamp_of(r, &now) == 0 &&
+	    (now.tv_sec != r->stamp.tv_sec ||
+		now.tv_nsec != r->stamp.tv_nsec)) {
 		finish(r, result_of(r));
+		return;
+	}
+	r->left_ms -= r->look_ms;
+	if (r->left_ms <= 0) {
+		try_once(r);
+		return;
+	}
+	r->look_ms =
+	    2 * r->look_ms < LOOK_MAX_MS ? 2 * r->look_ms : LOOK_MAX_MS;
+	set_timer(r);
 }
 
 struct rotate *
-rotate_new(struct event_base *base, struct segment_dir *d, const char *dir)
+rotate_new(struct event_base *base, struct segment_dir *d)
 {
 	struct rotate *r = xcalloc(1, sizeof(*r));
-	char *state = xasprintf("%s/state", dir);
 
 	r->d = d;
-	r->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (r->inotify_fd == -1 ||
-	    inotify_add_watch(r->inotify_fd, state, IN_ATTRIB) == -1)
-		log_fatal(EXIT_TEMPORARY, "%s: cannot be watched: %s", state,
-		    strerror(errno));
-	free(state);
 	r->timer = event_new(base, -1, 0, on_timer, r);
-	r->ev_state =
-	    event_new(base, r->inotify_fd, EV_READ | EV_PERSIST, on_state, r);
-	if (r->timer == NULL || r->ev_state == NULL ||
-	    event_add(r->ev_state, NULL) == -1)
-		log_fatal(EXIT_TEMPORARY, "cannot watch a descriptor");
+	if (r->timer == NULL)
+		log_fatal(EXIT_TEMPORARY, "out of memory");
 	return r;
 }
 
@@ -213,8 +210,6 @@ rotate_free(struct rotate *r)
 		free(w);
 	}
 	event_free(r->timer);
-	event_free(r->ev_state);
-	close(r->inotify_fd);
 	free(r);
 }
 

@@ -297,14 +297,17 @@ do_hello(struct session *s, char **words)
 	return NULL;
 }
 
-/* The other side could not take us. */
+/* The other side could not take us; "busy" is no trouble, only later. */
 static const char *
 do_err(struct session *s, char **words)
 {
 	char text[REASON_MAX];
 
-	log_warn("%s: is refused there: %s", chan_peer(s->chan),
-	    rest_of(words, 2, text));
+	rest_of(words, 2, text);
+	if (strcmp(words[1], "busy") == 0)
+		log_info("%s: is put off: %s", chan_peer(s->chan), text);
+	else
+		log_warn("%s: is refused there: %s", chan_peer(s->chan), text);
 	chan_finish(s->chan);
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/atomicfile.h"
 #include "common/crcline.h"
 #include "common/log.h"
 #include "common/scan.h"
@@ -137,14 +138,16 @@ show_file(struct feed *f, struct feed_event *e, char *buf)
 {
 	const char *forms[2];
 	char gz[FEED_PATH_MAX];
-	int packed = 0;
+	int plain, packed;
 
 	if (f->compress && !verb_is(e, "created") &&
 	    pack_file(f->root, e->rest) == -1)
 		return -1;
 	snprintf(gz, sizeof(gz), "%s.gz", e->rest);
-	packed = faccessat(f->root, e->rest, F_OK, 0) == -1 &&
-	    faccessat(f->root, gz, F_OK, 0) == 0;
+	plain = atomicfile_exists(f->root, e->rest);
+	packed = plain == 0 ? atomicfile_exists(f->root, gz) : 0;
+	if (plain == -1 || packed == -1)
+		return -1;
 	forms[0] = packed ? gz : e->rest;
 	forms[1] = packed ? e->rest : gz;
 	if (feed_link(f->root, forms[0], forms[1]) == -1)
@@ -241,6 +244,13 @@ publish(struct feed *f)
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
 	rc = feed_state_read(f);
+	/* It can be found again: what is public is not made so twice. */
+	if (rc == -1 && errno == EBADMSG) {
+		log_warn(
+		    "state/%s/published: is damaged; made anew", f->monitor);
+		f->offset = f->logs[0].length = f->logs[1].length = 0;
+		rc = 0;
+	}
 	if (rc != -1)
 		rc = show_new(f, fd);
 	saved = errno;

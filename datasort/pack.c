@@ -255,8 +255,9 @@ pack(int root, const char *path, int compress)
 
 	/* Before a directory is made for it. */
 	snprintf(gz, sizeof(gz), "%s%s", path, compress ? "" : ".gz");
-	if (faccessat(root, gz, F_OK, 0) == -1)
-		return errno == ENOENT ? 0 : -1;
+	rc = atomicfile_exists(root, gz);
+	if (rc != 1)
+		return rc;
 	p.dir = archive_parent(root, path, &base);
 	if (p.dir == -1)
 		return -1;

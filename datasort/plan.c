@@ -440,13 +440,16 @@ write_ledger(const struct segment *g, const struct segment_info *info)
  * One pass: records go into the plan while they are read, and what is in the
  * plan is what was hashed.  Only at the end is it known whether the segment is
  * whole, of this epoch and number; if not, the caller takes all of it out of
- * the plan again.  1, 0 (set aside), -1 with errno.
+ * the plan again.  1, 0 (set aside), -1 with errno; 2 when TAIL_ONLY did not
+ * suffice (segment_read.h).
  */
 static int
-read_segment(struct segment *g, int fd)
+read_segment(struct segment *g, int fd, int tail_only)
 {
-	struct segment_read_opts opts = {
-	    .record = on_record, .mark = on_mark, .arg = g};
+	struct segment_read_opts opts = {.tail_only = tail_only,
+	    .record = on_record,
+	    .mark = on_mark,
+	    .arg = g};
 	char epoch[2 * SEGMENT_EPOCH_LEN + 1];
 	struct sorter *s = g->p->s;
 	struct segment_info info;
@@ -454,6 +457,9 @@ read_segment(struct segment *g, int fd)
 
 	if (segment_read(fd, &opts, &info, &why) == -1 && errno != 0)
 		return -1;
+	/* Where it is damaged; or it is only of an uncommon form. */
+	if (why != NULL && opts.tail_only)
+		return 2;
 	if (info.sealed &&
 	    (info.number != g->number ||
 		strcmp(segment_dir_epoch(epoch, info.epoch), s->epoch) != 0))
@@ -473,31 +479,52 @@ read_segment(struct segment *g, int fd)
 	return write_ledger(g, &info) == -1 ? -1 : 1;
 }
 
-int
-plan_segment(struct plan *p, uint64_t number)
+/* Take segment G as it is read, or not at all.  As read_segment(). */
+static int
+try_segment(struct segment *g, int fd, int tail_only)
 {
-	struct segment g = {.p = p, .number = number};
-	char name[SEGMENT_DIR_NAME];
+	struct plan *p = g->p;
 	struct table before;
-	int fd, rc, saved;
+	int rc, saved;
 
-	segment_dir_name(name, number, ".warts");
-	fd = openat(p->s->incoming, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
 	archive_mark(&p->files);
 	table_copy(&before, &p->table);
-	rc = read_segment(&g, fd);
+	rc = read_segment(g, fd, tail_only);
 	saved = errno;
 	if (rc == 1) {
 		table_clear(&before);
-		p->table.filed = number;
+		p->table.filed = g->number;
 	} else {
 		archive_rewind(&p->files);
 		table_clear(&p->table);
 		p->table = before;
 	}
-	segment_clear(&g);
+	segment_clear(g);
+	errno = saved;
+	return rc;
+}
+
+int
+plan_segment(struct plan *p, uint64_t number)
+{
+	char name[SEGMENT_DIR_NAME];
+	struct segment *g;
+	int fd, rc = 2, saved;
+
+	segment_dir_name(name, number, ".warts");
+	fd = openat(p->s->incoming, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	for (int tail_only = 1; rc == 2; tail_only = 0) {
+		g = xcalloc(1, sizeof(*g));
+		g->p = p;
+		g->number = number;
+		rc = try_segment(g, fd, tail_only);
+		saved = errno;
+		free(g);
+		errno = saved;
+	}
+	saved = errno;
 	close(fd);
 	errno = saved;
 	return rc;

@@ -11,6 +11,7 @@
 
 #include "common/atomicfile.h"
 #include "common/clock.h"
+#include "common/crcline.h"
 #include "common/log.h"
 #include "common/schedule.h"
 #include "common/segment_dir.h"
@@ -19,6 +20,7 @@
  * share one. */
 #define PLAN_BYTES (64u << 20)
 #define PLAN_SEGMENTS 256
+#define LIST_MAX (1u << 30) /* bytes of a ledger */
 
 void
 sorter_warn(const struct sorter *s, uint64_t number, const char *suffix,
@@ -162,6 +164,23 @@ check_missing(struct sorter *s)
 	return -1;
 }
 
+/* Nothing is added to a list that cannot be believed: who relies on it must
+ * hear of the damage now and not in a year. */
+static int
+check_lists(struct sorter *s)
+{
+	static const char *const names[] = {"ledger", TABLE_LOG};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (crcline_file(s->state, names[i], LIST_MAX) == 0)
+			continue;
+		log_warn("state/%s/%s/%s: %s", s->monitor, s->epoch, names[i],
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
 static int
 recover(struct sorter *s)
 {
@@ -182,7 +201,7 @@ recover(struct sorter *s)
 		    why, strerror(errno));
 		return -1;
 	}
-	return 0;
+	return check_lists(s);
 }
 
 static int

@@ -9,8 +9,11 @@
  * What was written to a lost connection is forgotten: it was not acked, so
  * the generators say it again.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -34,6 +37,7 @@ struct feed {
 	int64_t retry_ns; /* the next pause */
 	int said; /* the present trouble was logged */
 	int finishing;
+	pid_t peer; /* the Prober, while it is up; 0: not known */
 };
 
 static void
@@ -142,6 +146,19 @@ open_chan(struct feed *f, int fd_in, int fd_out, const char *peer)
 	f->ops->up(f->arg);
 }
 
+/* Who has opened the socket at the other end of FD; 0 if the kernel cannot say.
+ * As long as we are connected the number is nobody else's. */
+static pid_t
+peer_of(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return 0;
+	return cred.pid;
+}
+
 static void
 on_retry(int fd, short what, void *arg)
 {
@@ -162,6 +179,7 @@ on_retry(int fd, short what, void *arg)
 		return;
 	}
 	log_info("%s: connected", f->address);
+	f->peer = peer_of(fd);
 	open_chan(f, fd, fd, f->address);
 }
 
@@ -191,6 +209,16 @@ feed_free(struct feed *f)
 	event_free(f->retry);
 	chan_free(f->chan);
 	free(f);
+}
+
+void
+feed_signal(const struct feed *f, int signo)
+{
+	if (f->chan == NULL || f->peer <= 1)
+		return;
+	if (kill(f->peer, signo) == -1)
+		log_warn("%s: process %d: %s", f->address, (int)f->peer,
+		    strerror(errno));
 }
 
 /* --- writing -------------------------------------------------------------- */

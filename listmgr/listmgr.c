@@ -7,6 +7,7 @@
  *
  *	acks of what the Prober took ─► start what may start ─► next batch
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +17,37 @@
 
 #include "common/log.h"
 #include "common/prog.h"
+#include "common/scan.h"
+#include "common/tls.h"
 #include "common/xmalloc.h"
+#include "listmgr/centre.h"
 #include "listmgr/listmgr.h"
+#include "listmgr/roster.h"
 
+#define WAKE_MIN_NS (5 * NS_PER_MS)
+#define UID_LAST (UINT32_MAX - SCHEDULE_LISTS_MAX - 1)
 #define TELL_NS (50 * NS_PER_MS) /* between two acks to a generator */
 
 struct listmgr {
 	const char *path; /* of the schedule */
+	const char *centre; /* settings file; NULL: a schedule of our own */
+	const char *make_key;
 	const char *prober; /* socket, NULL: standard output */
 	const char *dir; /* the generators' working directory */
 	const char *user;
 	const char *pidfile;
-	int check, daemon, verbose, say_exit;
+	uint32_t first_uid; /* of the generators' users; 0: ours */
+	int check, daemon, verbose, say_exit, network;
 
+	struct roster roster;
+	struct schedule *schedule; /* that runs */
+	struct watch *watch; /* NULL: the files are the centre's */
+	struct centre *with; /* the centre; NULL: none */
+	int off; /* the centre lets nobody probe */
 	struct event_base *base;
 	struct event *tell_timer;
-	struct merge merge;
-	struct generator **generators; /* n; those that halt are among them */
-	size_t n;
+	struct event *wake_timer; /* somebody held may go on */
+	struct event *tick_timer; /* once a second */
 	struct feed *feed;
 	int up; /* the Prober is there */
 	int stopping;
@@ -41,114 +55,15 @@ struct listmgr {
 	int code; /* to exit with */
 };
 
-/* --- generators ----------------------------------------------------------- */
-
-static void
-add_generator(
-    struct listmgr *m, const struct schedule_list *l, const char *monitor)
-{
-	struct generator *g = generator_new(m->base, l, monitor, m->dir);
-
-	m->generators =
-	    xreallocarray(m->generators, m->n + 1, sizeof(struct generator *));
-	m->generators[m->n++] = g;
-	merge_add(&m->merge, g, l->weight);
-}
-
-static void
-remove_generator(struct listmgr *m, size_t i)
-{
-	generator_report(m->generators[i]);
-	generator_free(m->generators[i]);
-	memmove(&m->generators[i], &m->generators[i + 1],
-	    (m->n - i - 1) * sizeof(struct generator *));
-	m->n--;
-}
-
-/* The one in service with this list number, or NULL. */
-static struct generator *
-find_generator(const struct listmgr *m, uint32_t number)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->generators[i]->number == number &&
-		    !m->generators[i]->removed)
-			return m->generators[i];
-	}
-	return NULL;
-}
-
-/* Its predecessor of the same number still runs, maybe with the same state
- * file: it goes first. */
-static int
-has_predecessor(const struct listmgr *m, const struct generator *g)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->generators[i] != g &&
-		    m->generators[i]->number == g->number)
-			return 1;
-	}
-	return 0;
-}
-
-static void
-halt_all(struct listmgr *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		generator_halt(m->generators[i]);
-}
-
 /* --- the schedule --------------------------------------------------------- */
 
-/* Take LIST of the new schedule: a new generator, or a weight. */
 static void
-apply_list(
-    struct listmgr *m, const struct schedule_list *l, const struct schedule *s)
+apply_schedule(struct listmgr *m, struct schedule *s)
 {
-	struct generator *g = find_generator(m, l->number);
-
-	if (g == NULL) {
-		add_generator(m, l, s->monitor);
-		return;
-	}
-	merge_set_weight(&m->merge, g, l->weight);
-	log_info("list %u (%s): weight %u", g->number, g->name, l->weight);
-}
-
-static int
-same_run(const struct generator *g, const struct schedule_list *l,
-    const char *monitor)
-{
-	struct generator *other = generator_new(NULL, l, monitor, NULL);
-	char **a, **b;
-	int same = 1;
-
-	for (a = g->argv, b = other->argv; same && (*a || *b); a++, b++)
-		same = *a != NULL && *b != NULL && strcmp(*a, *b) == 0;
-	for (a = g->env, b = other->env; same && *a; a++, b++)
-		same = strcmp(*a, *b) == 0;
-	generator_free(other);
-	return same;
-}
-
-static void
-apply_schedule(struct listmgr *m, const struct schedule *s)
-{
-	const struct schedule_list *l;
-	struct generator *g;
-
-	for (size_t i = 0; i < m->n; i++) {
-		g = m->generators[i];
-		l = schedule_find(s, g->number);
-		if (g->removed || (l != NULL && same_run(g, l, s->monitor)))
-			continue;
-		log_info("list %u (%s): no longer in the schedule", g->number,
-		    g->name);
-		g->removed = 1;
-		merge_remove(&m->merge, g);
-		generator_halt(g);
-	}
-	for (l = s->lists; l < s->lists + s->nlists; l++)
-		apply_list(m, l, s);
+	roster_run(&m->roster, s);
+	watch_set(m->watch, s);
+	schedule_free(m->schedule);
+	m->schedule = s;
 }
 
 static void
@@ -161,14 +76,16 @@ on_hup(int signo, short what, void *arg)
 	(void)what;
 	if (m->stopping)
 		return;
-	s = schedule_load(
-	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
-	if (s == NULL) {
-		log_warn("%s: keeping the schedule that runs", m->path);
+	if (m->with != NULL) {
+		centre_now(m->with);
 		return;
 	}
-	apply_schedule(m, s);
-	schedule_free(s);
+	s = schedule_load(
+	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+	if (s == NULL)
+		log_warn("%s: keeping the schedule that runs", m->path);
+	else
+		apply_schedule(m, s);
 }
 
 static int
@@ -195,7 +112,7 @@ stop(struct listmgr *m, int code)
 	if (code > m->code)
 		m->code = code;
 	m->stopping = 1;
-	halt_all(m);
+	roster_halt(&m->roster);
 }
 
 static void
@@ -209,9 +126,7 @@ on_term(int signo, short what, void *arg)
 		m->code = EXIT_TEMPORARY;
 		event_base_loopbreak(m->base);
 		m->over = 1;
-		for (size_t i = 0; i < m->n; i++)
-			generator_free(m->generators[i]);
-		m->n = 0;
+		roster_clear(&m->roster);
 		return;
 	}
 	stop(m, EXIT_DONE);
@@ -228,6 +143,8 @@ on_up(void *arg)
 	struct listmgr *m = arg;
 
 	m->up = 1;
+	if (m->with != NULL)
+		feed_signal(m->feed, SIGHUP);
 }
 
 /* What it had not accepted is said again by whoever said it. */
@@ -237,8 +154,8 @@ on_down(void *arg)
 	struct listmgr *m = arg;
 
 	m->up = 0;
-	for (size_t i = 0; i < m->n; i++)
-		generator_lost(m->generators[i]);
+	for (size_t i = 0; i < m->roster.n; i++)
+		generator_lost(m->roster.list[i]);
 }
 
 static void
@@ -259,8 +176,8 @@ on_tell(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < m->n; i++)
-		more |= generator_tell(m->generators[i]);
+	for (size_t i = 0; i < m->roster.n; i++)
+		more |= generator_tell(m->roster.list[i]);
 	if (more)
 		arm_tell(m);
 }
@@ -269,7 +186,7 @@ static void
 on_ack(void *arg, const struct feed_ack *a)
 {
 	struct listmgr *m = arg;
-	struct generator *g = find_generator(m, a->list);
+	struct generator *g = roster_find(&m->roster, a->list);
 
 	if (g == NULL)
 		return;
@@ -296,8 +213,8 @@ ack_taken(struct listmgr *m)
 	struct generator *g;
 	int news = 0;
 
-	for (size_t i = 0; i < m->n; i++) {
-		g = m->generators[i];
+	for (size_t i = 0; i < m->roster.n; i++) {
+		g = m->roster.list[i];
 		generator_acked(g, g->cycle, g->sent, !g->open);
 		news |= generator_has_news(g);
 	}
@@ -305,50 +222,112 @@ ack_taken(struct listmgr *m)
 		arm_tell(m);
 }
 
-static void
-start_idle(struct listmgr *m)
-{
-	struct generator *g;
-
-	for (size_t i = m->n; i-- > 0;) {
-		g = m->generators[i];
-		if (g->state != GENERATOR_IDLE && !g->removed)
-			continue;
-		if (g->removed && g->child == NULL)
-			remove_generator(m, i);
-		else if (!g->removed && m->up && !m->stopping &&
-		    !has_predecessor(m, g))
-			generator_start(g);
-	}
-}
-
-static int
-count_state(const struct listmgr *m, enum generator_state state)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < m->n; i++)
-		n += m->generators[i]->state == state;
-	return n;
-}
-
 /* All generators have ended and all of theirs is given away. */
 static void
 finish_if_done(struct listmgr *m)
 {
-	if (m->stopping || count_state(m, GENERATOR_DONE) != (int)m->n)
+	if (m->stopping || m->with != NULL ||
+	    roster_count(&m->roster, GENERATOR_DONE) != m->roster.n)
 		return;
 	/* A Prober that dies now would lose what it did not acknowledge. */
-	for (size_t i = 0; i < m->n && !feed_acks_itself(m->feed); i++) {
-		if (!generator_is_taken(m->generators[i]))
+	for (size_t i = 0; i < m->roster.n && !feed_acks_itself(m->feed); i++) {
+		if (!generator_is_taken(m->roster.list[i]))
 			return;
 	}
-	for (size_t i = 0; i < m->n; i++) {
-		if (m->generators[i]->failed)
+	for (size_t i = 0; i < m->roster.n; i++) {
+		if (m->roster.list[i]->failed)
 			m->code = EXIT_PERMANENT;
 	}
 	m->stopping = 1;
 	feed_finish(m->feed);
+}
+
+/* Somebody is held, or has a rate to keep: come back when it may go on. */
+static void
+arm_wake(struct listmgr *m)
+{
+	int64_t least_ns = 0, ns;
+	struct timeval tv;
+
+	for (size_t i = 0; i < m->roster.n; i++) {
+		ns = generator_wait(m->roster.list[i]);
+		if (ns > 0 && (least_ns == 0 || ns < least_ns))
+			least_ns = ns;
+	}
+	if (least_ns == 0)
+		return;
+	if (least_ns < WAKE_MIN_NS)
+		least_ns = WAKE_MIN_NS;
+	tv.tv_sec = least_ns / NS_PER_SEC;
+	tv.tv_usec = least_ns % NS_PER_SEC / NS_PER_US;
+	if (event_add(m->wake_timer, &tv) == -1)
+		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+}
+
+static void
+on_tick(int fd, short what, void *arg)
+{
+	struct listmgr *m = arg;
+
+	(void)fd;
+	(void)what;
+	if (m->stopping)
+		return;
+	m->roster.host.now_ns = clock_mono_ns();
+	if (m->watch != NULL && watch_look(m->watch))
+		arm_tell(m);
+	if (m->with != NULL)
+		centre_look(m->with);
+}
+
+/* --- the centre ----------------------------------------------------------- */
+
+static void
+on_probing(void *arg, int on)
+{
+	struct listmgr *m = arg;
+
+	m->off = !on;
+	if (m->off)
+		roster_halt(&m->roster);
+}
+
+static void
+on_news(void *arg)
+{
+	arm_tell(arg);
+}
+
+/* One that is not connected reads its files when it starts, or we tell it when
+ * we are. */
+static void
+on_tell_prober(void *arg)
+{
+	struct listmgr *m = arg;
+
+	if (m->feed != NULL)
+		feed_signal(m->feed, SIGHUP);
+}
+
+static void
+follow_centre(struct listmgr *m)
+{
+	static const struct centre_ops ops = {
+	    on_probing, on_news, on_tell_prober};
+
+	m->off = 1;
+	m->roster.host.own_dirs = 1;
+	m->with = centre_new(
+	    &(struct centre_config){m->centre, m->base, &m->roster, &ops, m});
+}
+
+/* A turn follows, that is all. */
+static void
+on_wake(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
 }
 
 /* One pass; returns how the loop may wait for the next one. */
@@ -358,22 +337,25 @@ turn(struct listmgr *m)
 	static char batch[FEED_BATCH];
 	size_t len;
 
-	start_idle(m);
+	m->roster.host.now_ns = clock_mono_ns();
+	roster_tend(&m->roster, m->up && !m->stopping && !m->off);
 	if (m->stopping || !feed_room(m->feed))
 		return EVLOOP_ONCE;
 	if (feed_acks_itself(m->feed))
 		ack_taken(m);
-	len = merge_fill(&m->merge, batch, sizeof(batch));
+	len = merge_fill(&m->roster.merge, batch, sizeof(batch));
 	if (len > 0) {
 		feed_write(m->feed, batch, len);
 		return EVLOOP_ONCE;
 	}
 	finish_if_done(m);
 	/* Somebody has more behind a buffer full of garbage. */
-	for (size_t i = 0; i < m->n; i++) {
-		if (generator_ready(m->generators[i]))
+	for (size_t i = 0; i < m->roster.n; i++) {
+		if (generator_ready(m->roster.list[i]) &&
+		    generator_wait(m->roster.list[i]) == 0)
 			return EVLOOP_NONBLOCK;
 	}
+	arm_wake(m);
 	return EVLOOP_ONCE;
 }
 
@@ -384,7 +366,7 @@ loop(struct listmgr *m)
 
 	for (;;) {
 		how = turn(m);
-		if (m->over && count_state(m, GENERATOR_HALTING) == 0)
+		if (m->over && roster_count(&m->roster, GENERATOR_HALTING) == 0)
 			return;
 		event_base_loop(m->base, how);
 	}
@@ -445,6 +427,38 @@ opt_exit(void *ctx, const char *arg)
 }
 
 static const char *
+opt_users(void *ctx, const char *arg)
+{
+	struct listmgr *m = ctx;
+
+	if (scan_u32(arg, 1, UID_LAST, &m->first_uid) == -1)
+		return "not a user id";
+	return geteuid() == 0 ? NULL : "only root can give them away";
+}
+
+static const char *
+opt_centre(void *ctx, const char *arg)
+{
+	((struct listmgr *)ctx)->centre = arg;
+	return NULL;
+}
+
+static const char *
+opt_make_key(void *ctx, const char *arg)
+{
+	((struct listmgr *)ctx)->make_key = arg;
+	return NULL;
+}
+
+static const char *
+opt_network(void *ctx, const char *arg)
+{
+	(void)arg;
+	((struct listmgr *)ctx)->network = 1;
+	return NULL;
+}
+
+static const char *
 opt_verbose(void *ctx, const char *arg)
 {
 	(void)arg;
@@ -453,16 +467,23 @@ opt_verbose(void *ctx, const char *arg)
 }
 
 static const struct prog_opt options[] = {
+    {'C', "centre", "SETTINGS", "follow a control server; no SCHEDULE then",
+	opt_centre},
     {'D', "daemon", NULL, "run in the background, log to syslog; needs -p",
 	opt_daemon},
     {'d', "directory", "DIR", "the generators' working directory", opt_dir},
+    {0, "make-key", "FILE", "make a key unless there is one, print its pin",
+	opt_make_key},
     {'n', "check", NULL, "check the schedule, print its canonical form",
 	opt_check},
+    {'N', "network", NULL, "the generators may use the network", opt_network},
     {'p', "prober", "SOCKET",
 	"the Prober's socket: path or ip:port; default "
 	"standard output",
 	opt_prober},
     {'P', "pidfile", "FILE", "write the process id here", opt_pidfile},
+    {'U', "users", "UID",
+	"each generator is a user of its own, from this id on", opt_users},
     {'u', "user", "NAME", "become this user", opt_user},
     {'v', "verbose", NULL, "say more; twice: still more", opt_verbose},
     {'x', "exit", NULL, "when stopped, tell the Prober to exit", opt_exit},
@@ -485,62 +506,91 @@ enter(struct listmgr *m)
 	why = m->user != NULL ? prog_drop(m->user, 0) : NULL;
 	if (why != NULL)
 		log_fatal(EXIT_PERMANENT, "user %s: %s", m->user, why);
+	if (m->user != NULL && m->first_uid != 0)
+		log_fatal(EXIT_PERMANENT, "-U needs root: not with -u");
 }
 
 static int
-run(struct listmgr *m, const struct schedule *s)
+run(struct listmgr *m, struct schedule *s)
 {
 	static const struct feed_ops ops = {on_up, on_down, on_ack, on_over};
+	const struct timeval second = {1, 0};
 	struct event *signals[3];
 
 	m->base = prog_base();
+	roster_init(&m->roster, m->base);
+	m->roster.host.dir = m->dir;
+	m->roster.host.first_uid = m->first_uid;
+	m->roster.host.own_dirs = m->first_uid != 0;
+	m->roster.host.no_network = !m->network && geteuid() == 0;
 	signals[0] = prog_signal(m->base, SIGTERM, on_term, m);
 	signals[1] = prog_signal(m->base, SIGINT, on_term, m);
 	signals[2] = prog_signal(m->base, SIGHUP, on_hup, m);
 	m->tell_timer = evtimer_new(m->base, on_tell, m);
-	if (m->tell_timer == NULL)
+	m->wake_timer = evtimer_new(m->base, on_wake, m);
+	m->tick_timer = event_new(m->base, -1, EV_PERSIST, on_tick, m);
+	if (m->tell_timer == NULL || m->wake_timer == NULL ||
+	    m->tick_timer == NULL || event_add(m->tick_timer, &second) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-	merge_init(&m->merge, generator_next);
-	apply_schedule(m, s);
+	if (s != NULL) {
+		m->watch = watch_new(&m->roster);
+		apply_schedule(m, s);
+	} else {
+		follow_centre(m);
+	}
 	m->feed = feed_new(m->base, m->prober, &ops, m);
 	if (m->daemon)
 		prog_ready();
 	loop(m);
 	feed_free(m->feed);
-	while (m->n > 0)
-		remove_generator(m, m->n - 1);
-	free(m->generators);
-	merge_clear(&m->merge);
+	roster_clear(&m->roster);
+	watch_free(m->watch);
+	centre_free(m->with);
+	schedule_free(m->schedule);
 	for (int i = 0; i < 3; i++)
 		event_free(signals[i]);
 	event_free(m->tell_timer);
+	event_free(m->wake_timer);
+	event_free(m->tick_timer);
 	event_base_free(m->base);
 	return m->code;
+}
+
+static struct schedule *
+load_schedule(const struct listmgr *m)
+{
+	struct schedule *s = schedule_load(
+	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+
+	if (s == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: not usable", m->path);
+	return s;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct prog_usage usage = {"listmgr", "[options] SCHEDULE",
+	static const struct prog_usage usage = {"listmgr",
+	    "[options] SCHEDULE | -C SETTINGS",
 	    "run list generators and feed the Prober", EXIT_PERMANENT};
 	struct listmgr m = {0};
-	struct schedule *s;
-	int first, code;
+	struct schedule *s = NULL;
+	int first;
 
 	log_init("listmgr", 0, 0);
 	first = prog_options(&usage, options, argc, argv, &m);
 	log_init("listmgr", 0, m.verbose);
-	if (argc - first != 1)
-		log_fatal(EXIT_PERMANENT, "exactly one SCHEDULE is needed");
+	if (m.make_key != NULL)
+		return tls_make_key(m.make_key);
+	if (argc - first != (m.centre == NULL))
+		log_fatal(EXIT_PERMANENT,
+		    "exactly one SCHEDULE is needed, or -C SETTINGS and none");
 	m.path = argv[first];
 	if (m.check)
-		return check_schedule(&m);
-	s = schedule_load(
-	    m.path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
-	if (s == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: not usable", m.path);
+		return m.centre != NULL ? centre_check(m.centre)
+					: check_schedule(&m);
+	if (m.centre == NULL)
+		s = load_schedule(&m);
 	enter(&m);
-	code = run(&m, s);
-	schedule_free(s);
-	return code;
+	return run(&m, s);
 }

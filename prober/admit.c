@@ -7,6 +7,8 @@
 #include "common/prefixset.h"
 #include "prober/checkpoint.h"
 
+#define AHEAD 4 /* commands whose place in the window is fetched before */
+
 static void
 refuse(struct admit *a, struct command *c, enum refusal why)
 {
@@ -56,6 +58,8 @@ take(struct admit *a, int64_t now_ns, struct command *c)
 		c->lc->held--;
 		return 1;
 	}
+	if (a->queue.count > AHEAD)
+		window_prefetch(a->window, &cmdqueue_at(&a->queue, AHEAD)->dst);
 	if (hold_count(a->hold) >= HOLD_MAX ||
 	    cmdqueue_take(&a->queue, c) == -1)
 		return -1;

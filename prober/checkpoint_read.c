@@ -391,12 +391,24 @@ open_segment(const struct segment_dir *d, uint64_t n)
 	for (size_t i = 0; fd == -1 && i < 2 * 4; i++) {
 		segment_dir_name(name, n, places[i % 4].suffix);
 		fd = openat(places[i % 4].dirfd, name, O_RDONLY | O_CLOEXEC);
+		if (fd == -1 && errno != ENOENT)
+			break;
 	}
 	return fd;
 }
 
-/* What marks prove is believed up to the first that is not good. */
 static void
+close_keep(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+/* What marks prove is believed up to the first that is not good.  0; or -1 with
+ * errno: what cannot be read now may say that a record is there. */
+static int
 read_segments(struct segment_dir *d, struct checkpoint_state *s)
 {
 	const struct segment_read_opts opts = {.mark = on_mark, .arg = s};
@@ -406,14 +418,20 @@ read_segments(struct segment_dir *d, struct checkpoint_state *s)
 
 	for (uint64_t n = s->segment; n < d->next; n++) {
 		fd = open_segment(d, n);
+		if (fd == -1 && errno != ENOENT)
+			return -1;
 		if (fd == -1) {
 			if (s->record < d->next_record && s->missing == 0)
 				s->missing = n;
 			continue;
 		}
-		segment_read(fd, &opts, &info, &why);
+		if (segment_read(fd, &opts, &info, &why) == -1 && errno != 0) {
+			close_keep(fd);
+			return -1;
+		}
 		close(fd);
 	}
+	return 0;
 }
 
 /* --- the file --------------------------------------------------------------------- */
@@ -448,14 +466,23 @@ checkpoint_read(
     struct segment_dir *d, struct checkpoint_state *s, const char **why)
 {
 	const struct framelog_reader r = {on_line, on_frame, s};
+	int saved;
 
 	memset(s, 0, sizeof(*s));
 	memcpy(s->boot, d->boot, sizeof(s->boot));
 	if (framelog_read(d->state, CHECKPOINT_FILE, &r, &s->torn, why) == -1) {
+		saved = errno;
 		checkpoint_state_clear(s);
+		errno = saved;
 		return errno == ENOENT ? 0 : -1;
 	}
-	read_segments(d, s);
+	*why = "a segment behind it cannot be read";
+	if (read_segments(d, s) == -1) {
+		saved = errno;
+		checkpoint_state_clear(s);
+		errno = saved;
+		return -1;
+	}
 	return 1;
 }
 

@@ -9,8 +9,6 @@
  * was woken in time for.  While a turn is near, replies wait in the ring for
  * it, and the process does not wake up for them.
  */
-#include <assert.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +17,6 @@
 
 #include "common/log.h"
 #include "common/xmalloc.h"
-#include "prober/net/packet_parse.h"
 #include "prober/output.h"
 #include "prober/source/source.h"
 
@@ -30,7 +27,6 @@
 #define TICK_NS NS_PER_SEC
 /* A turn nearer than this fetches the replies; else the ring wakes us. */
 #define RX_WATCH_NS (2 * NS_PER_MS)
-#define TX_RETRY_NS NS_PER_MS
 #define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
 #define NAPPING_NS (25 * NS_PER_MS) /* then the loop sees to other things */
 /* Where wake-ups are what costs, silence is concluded for some time at once. */
@@ -40,22 +36,32 @@
 /* --- receive ---------------------------------------------------------------- */
 
 static void
-on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+on_reply(void *arg, struct task *t, const struct reply *r)
 {
 	struct engine *e = arg;
-	struct reply r;
-	struct task *t;
 
-	if (packet_parse(pkt, len, &r) == -1)
-		return;
-	t = window_find(&e->window, &r.target);
 	if (t == NULL || t->where == TASK_DONE) {
 		e->stats.unmatched++;
 		return;
 	}
 	e->stats.received++;
-	r.rx_ns = rx_ns;
-	t->m->tech->reply(t, &r);
+	t->m->tech->reply(t, r);
+}
+
+static void
+on_packet(void *arg, const uint8_t *pkt, size_t len, int64_t rx_ns)
+{
+	inbox_packet(arg, pkt, len, rx_ns);
+}
+
+/* The number of packets; RX_BUDGET: there may be more. */
+static int
+receive(struct engine *e)
+{
+	int n = rx_poll(e->rx, RX_BUDGET, on_packet, &e->inbox);
+
+	inbox_flush(&e->inbox);
+	return n;
 }
 
 /* --- expire ------------------------------------------------------------------- */
@@ -128,155 +134,17 @@ admit(struct engine *e, uint32_t credits)
 	int64_t wall_ns;
 	struct task *t;
 
-	if (e->full || e->window.nready >= credits)
+	if (e->full || window_ready(&e->window) >= credits)
 		return;
 	e->source->ops->refill(e->source);
 	if (admit_due(&e->admit) > e->now_ns)
 		return;
 	wall_ns = clock_wall_ns();
-	while (e->window.nready < credits) {
+	while (window_ready(&e->window) < credits) {
 		t = admit_next(&e->admit, e->now_ns, &budget);
 		if (t == NULL)
 			return;
 		t->m->tech->start(t, wall_ns);
-	}
-}
-
-/* --- techniques, transmit --------------------------------------------------------- */
-
-/* Build frames for the tasks that wait longest. */
-static void
-build_batch(struct engine *e, uint32_t most)
-{
-	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
-	struct batch *b = &e->batch;
-	struct probe pr;
-	struct task *t;
-	int i, len;
-
-	b->first = b->count = 0;
-	while (b->count < want && (t = window_take_ready(&e->window)) != NULL) {
-		i = b->count;
-		t->m->tech->probe(t, &pr);
-		t->where = TASK_SENDING;
-		len = packet_build(
-		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
-		assert(len > 0);
-		b->frames[i].packet = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-		b->frames[i].len = (uint16_t)len;
-		b->frames[i].family = t->dst.family;
-		b->frames[i].path = t->path;
-		b->owner[i].task = t;
-		b->owner[i].id = pr.id;
-		b->count++;
-	}
-}
-
-/* What waited for room may have been overtaken by a reply: not to be sent. */
-static void
-drop_overtaken(struct batch *b)
-{
-	int n = b->first;
-
-	for (int i = b->first; i < b->count; i++) {
-		if (b->owner[i].task->where != TASK_SENDING)
-			continue;
-		b->frames[n] = b->frames[i];
-		b->owner[n] = b->owner[i];
-		n++;
-	}
-	b->count = n;
-}
-
-/*
- * N frames were taken by a call that began at TX_NS.  All of them get that
- * time: a round-trip time may come out too long by what the call took, tens of
- * microseconds for a full batch, but never shorter than light allows.
- */
-static void
-tell_sent(struct batch *b, int n, int64_t tx_ns)
-{
-	for (int i = b->first; i < b->first + n; i++) {
-		struct task *t = b->owner[i].task;
-
-		t->where = TASK_IDLE;
-		t->m->tech->sent(t, b->owner[i].id, tx_ns);
-	}
-	b->first += n;
-}
-
-/* Errors that pass: the queue is full, the link is down for now. */
-static int
-is_passing(int err)
-{
-	return err == ENOBUFS || err == EAGAIN || err == ENOMEM ||
-	    err == EINTR || err == ENETDOWN || err == ENODEV ||
-	    err == ENETUNREACH || err == EHOSTUNREACH;
-}
-
-/* The kernel would not take the first frame. */
-static void
-not_sent(struct engine *e, int err)
-{
-	struct batch *b = &e->batch;
-	struct task *t = b->owner[b->first].task;
-
-	if (is_passing(err)) {
-		e->stats.tx_refused++;
-		pacer_refused(&e->pacer);
-		b->retry_ns = e->now_ns + TX_RETRY_NS;
-		return;
-	}
-	e->stats.tx_errors++;
-	t->where = TASK_IDLE;
-	t->m->tech->failed(t, err);
-	b->first++;
-}
-
-/* Send MOST of the batch at most, in one call.  How many, or -1: not now. */
-static int
-send_batch(struct engine *e, uint32_t most)
-{
-	struct batch *b = &e->batch;
-	int n = b->count - b->first;
-	int64_t tx_ns = clock_wall_ns();
-
-	n = tx_send(
-	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
-	if (n == -1) {
-		not_sent(e, errno);
-		return b->retry_ns > e->now_ns ? -1 : 0;
-	}
-	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
-	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
-	e->stats.sent += (uint64_t)n;
-	tell_sent(b, n, tx_ns);
-	return n;
-}
-
-/* Send CREDITS packets: what the kernel had no room for, then new ones. */
-static void
-transmit(struct engine *e, uint32_t credits)
-{
-	struct batch *b = &e->batch;
-	int n;
-
-	if (b->first < b->count) {
-		if (e->now_ns < b->retry_ns)
-			return;
-		drop_overtaken(b);
-	}
-	while (credits > 0) {
-		if (b->first == b->count)
-			build_batch(e, credits);
-		if (b->first == b->count) {
-			pacer_idle(&e->pacer);
-			return;
-		}
-		n = send_batch(e, credits);
-		if (n == -1)
-			return;
-		credits -= (uint32_t)n;
 	}
 }
 
@@ -328,7 +196,7 @@ record(struct engine *e)
 	int rc;
 
 	for (int i = 0; i < RECORD_BUDGET; i++) {
-		t = TAILQ_FIRST(&e->window.done);
+		t = window_first_done(&e->window);
 		if (t == NULL)
 			return;
 		t->m->tech->record(t, &rec);
@@ -339,12 +207,10 @@ record(struct engine *e)
 			set_full(e, 1);
 			return; /* it stays in the window until there is room */
 		}
-		TAILQ_REMOVE(&e->window.done, t, link);
-		t->where = TASK_IDLE;
 		t->lc->active--;
 		t->lc->recorded++;
 		e->stats.recorded++;
-		window_remove(&e->window, t);
+		window_end(&e->window, t);
 	}
 }
 
@@ -408,7 +274,7 @@ next_turn(const struct engine *e)
 
 	if (e->batch.first < e->batch.count)
 		at_ns = e->batch.retry_ns;
-	else if (e->window.nready > 0)
+	else if (window_ready(&e->window) > 0)
 		at_ns = e->now_ns;
 	else
 		at_ns = e->full ? INT64_MAX : admit_due(&e->admit);
@@ -422,7 +288,7 @@ next_turn(const struct engine *e)
 	at_ns = expire_due(e);
 	if (at_ns < due_ns - NAP_MAX_NS)
 		due_ns = at_ns;
-	if (!e->full && TAILQ_FIRST(&e->window.done) != NULL)
+	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
 }
@@ -464,7 +330,7 @@ turn(struct engine *e)
 		credits = SEND_BUDGET;
 	admit(e, credits);
 	transmit(e, credits);
-	n = rx_poll(e->rx, RX_BUDGET, on_packet, e);
+	n = receive(e);
 	/* Silence is known only when every reply that is there was seen. */
 	if (n < RX_BUDGET && (n > 0 || expire_due(e) <= e->now_ns))
 		expire(e);
@@ -520,7 +386,8 @@ on_event(int fd, short what, void *arg)
 		turn(e);
 		if (is_over(e)) {
 			/* All that is finished, however much it is. */
-			while (!e->full && !TAILQ_EMPTY(&e->window.done))
+			while (
+			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);
 			tell_refused(e);
 			end_cycles(e);
@@ -555,6 +422,9 @@ engine_start(struct engine *e)
 		e->expire_rest_ns = EXPIRE_REST_NS;
 	/* Naps end when asked, not up to 50 us later. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	e->inbox.w = &e->window;
+	e->inbox.handle = on_reply;
+	e->inbox.arg = e;
 	e->batch.bytes = xcalloc(ENGINE_BATCH, PROBE_SIZE_MAX);
 	e->timer = event_new(e->base, -1, 0, on_event, e);
 	e->rx_event =

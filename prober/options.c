@@ -70,6 +70,16 @@ set_hold(void *ctx, const char *arg)
 }
 
 static const char *
+set_quota(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+
+	if (scan_u64(arg, 1, UINT64_MAX, &o->out.quota_bytes) == -1)
+		return "a number of bytes is needed";
+	return NULL;
+}
+
+static const char *
 set_verbose(void *ctx, const char *arg)
 {
 	(void)arg;
@@ -147,6 +157,8 @@ static const struct prog_opt table[] = {
     {'e', NULL, "FILE", "write the process id to FILE", set_pidfile},
     {'D', NULL, NULL, "run in the background", set_daemon},
     {'s', "spool", "DIR", "write records to the spool in DIR", set_spool},
+    {0, "spool-quota", "BYTES", "pause while so much waits in the spool",
+	set_quota},
     {0, "commands", "WHERE",
 	"probing commands from - (stdin) or clients of a local socket",
 	set_commands},
@@ -213,6 +225,8 @@ check_output(const struct options *o)
 
 	if (out->spool != NULL && out->path != NULL)
 		return "--spool and -o exclude each other";
+	if (out->spool == NULL && out->quota_bytes != 0)
+		return "--spool-quota goes with --spool";
 	if (out->spool != NULL && out->format != NULL &&
 	    strcasecmp(out->format, "warts") != 0)
 		return "the spool holds warts only";

@@ -10,6 +10,7 @@
 
 struct output_config {
 	const char *spool; /* directory, or NULL: write to PATH */
+	uint64_t quota_bytes; /* of the spool, 0: no limit */
 	const char *path; /* "-": standard output */
 	const char *format; /* text, warts, json; NULL: by suffix */
 	const char *monitor; /* -M, or NULL */

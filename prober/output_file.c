@@ -202,20 +202,17 @@ static int
 file_record(struct output *o, int handle, struct technique_record *rec)
 {
 	struct file *f = (struct file *)o;
-	struct warts_trace *t = &rec->trace;
 	struct show_context ctx;
 
 	if (f->buf.len >= UNWRITTEN_MAX)
 		return -1;
-	t->list = f->cycles[handle].list.id;
-	t->cycle = f->cycles[handle].cycle.id;
 	ctx = context_of(f, handle);
 	if (f->format == WARTS)
-		warts_trace_encode(&f->buf, t);
-	else if (f->format == JSON)
-		show_json_trace(&f->buf, &ctx, t);
+		warts_result_encode(&f->buf, rec->type, &rec->trace,
+		    f->cycles[handle].list.id, f->cycles[handle].cycle.id);
 	else
-		show_text_trace(&f->buf, t);
+		show_result(&f->buf, f->format == JSON ? SHOW_JSON : SHOW_TEXT,
+		    &ctx, rec->type, &rec->trace);
 	flush_if_due(f);
 	return 0;
 }

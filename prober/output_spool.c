@@ -51,7 +51,7 @@ spool_record(struct output *o, int handle, struct technique_record *rec)
 
 	if (s->cp != NULL)
 		segment_answers(s->w, rec->number);
-	return segment_trace(s->w, handle, &rec->trace);
+	return segment_result(s->w, handle, rec->type, &rec->trace);
 }
 
 /* Say it when the disk's state changes, once. */
@@ -157,6 +157,7 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns)
 	struct spool *s = xcalloc(1, sizeof(*s));
 	struct segment_config sc = {.dir = cfg->spool,
 	    .monitor = cfg->monitor,
+	    .quota_bytes = cfg->quota_bytes,
 	    .sealing = spool_sealing,
 	    .arg = s};
 	const char *why = NULL;

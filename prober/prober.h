@@ -1,6 +1,6 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
- * output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
+ * window.h, inbox.h, output.h, checkpoint.h, options.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -22,10 +22,12 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/refusal.h"
+#include "prober/inbox.h"
 #include "prober/net/net.h"
 #include "prober/pacer.h"
 #include "prober/stats.h"
 #include "prober/tech/technique.h"
+#include "prober/window.h"
 
 struct event_base;
 struct event;
@@ -160,91 +162,6 @@ int64_t hold_due(const struct hold *h);
 /* Take the first if it is due: 0, else -1.  Equal times: first come. */
 int hold_take(struct hold *h, int64_t now_ns, struct command *out);
 
-/* --- window.c: the Active Window, and the tasks in it ------------------------- */
-
-TAILQ_HEAD(task_list, task);
-
-enum task_where {
-	TASK_IDLE, /* between two calls of its technique */
-	TASK_READY, /* in window.ready: wants a credit */
-	TASK_SENDING, /* its frame waits in the transmit queue */
-	TASK_WAITING, /* in a timeout class */
-	TASK_DONE, /* in window.done: its record is to be written */
-};
-
-struct task_block;
-
-struct task {
-	TAILQ_ENTRY(task) link; /* of the list that `where' names */
-	int64_t due_ns; /* TASK_WAITING */
-	struct window *win;
-	struct listcycle *lc;
-	struct measurement *m;
-	struct link_path *path;
-	struct task_block *blocks;
-	uint64_t number;
-	struct addr dst;
-	uint8_t where; /* enum task_where */
-	uint8_t timeout; /* index of the class */
-	max_align_t state[];
-};
-
-#define TIMEOUT_CLASSES 32
-
-/* --- timeout.c: deadlines as FIFOs of equal duration --------------------------- */
-
-struct timeout {
-	struct {
-		int64_t ns;
-		struct task_list fifo;
-	} classes[TIMEOUT_CLASSES];
-	int n;
-};
-
-void timeout_init(struct timeout *to);
-/* T is due at NOW + WAIT (rounded up to a class when there are too many). */
-void timeout_add(
-    struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns);
-void timeout_remove(struct timeout *to, struct task *t);
-/* How long T, which is in a class, waits in all. */
-int64_t timeout_ns(const struct timeout *to, const struct task *t);
-/* The earliest deadline; INT64_MAX when there is none. */
-int64_t timeout_due(const struct timeout *to);
-/* A task whose deadline has come, removed; NULL if none. */
-struct task *timeout_pop(struct timeout *to, int64_t now_ns);
-
-/* window.c goes on */
-struct window {
-	struct task **slots; /* open addressing, keyed by address */
-	uint32_t nslots, count;
-	uint32_t max; /* tasks at a time, 0: no limit */
-	size_t task_size;
-	struct task_list free, ready, done;
-	uint32_t nready;
-	struct timeout timeout;
-	struct task_block *free_blocks;
-	struct window_chunk *chunks;
-	int64_t now_ns; /* of this turn */
-};
-
-void window_init(struct window *w, uint32_t max); /* MAX tasks */
-void window_clear(struct window *w);
-int window_full(const struct window *w); /* boolean */
-/* The task that probes DST, or NULL. */
-struct task *window_find(const struct window *w, const struct addr *dst);
-/* A new task for C (its reference taken over), not yet started. */
-struct task *
-window_add(struct window *w, const struct command *c, struct link_path *path);
-/* Call CB for each task. */
-void window_each(const struct window *w,
-    void (*cb)(void *arg, const struct task *t), void *arg);
-/* Forget T, which is in no list. */
-void window_remove(struct window *w, struct task *t);
-/* The task that waits longest for a credit, removed from the list; or NULL. */
-struct task *window_take_ready(struct window *w);
-/* Free what technique_scratch() gave since the last call. */
-void window_scratch_reset(void);
-
 /* --- admit.c: from commands to tasks ------------------------------------------------ */
 
 struct admit {
@@ -300,6 +217,7 @@ struct engine {
 	struct rx *rx;
 	struct output *out;
 	struct stats stats;
+	struct inbox inbox;
 	struct batch batch;
 	int64_t now_ns, tick_ns;
 	int64_t looked_ns; /* when losses of the ring were looked for */
@@ -313,6 +231,14 @@ struct engine {
 	struct source *source; /* where commands come from */
 	const char *status; /* file for the books, or NULL */
 };
+
+/* --- transmit.c: probes out --------------------------------------------------------- */
+
+/* Send CREDITS packets at most: those that were refused before, then new ones of
+ * the tasks that wait longest. */
+void transmit(struct engine *e, uint32_t credits);
+
+/* --- engine.c goes on */
 
 /* The caller has set base, link, tx, rx, out, the sources, and has made window,
  * pacer and admit.  The loop of `base' runs until all is done. */

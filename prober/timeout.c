@@ -2,7 +2,8 @@
  * timeout: deadlines without a heap.  All waits of one duration make a class;
  * a class is a FIFO that stays sorted by itself, since time only goes forward.
  * Adding, removing and "has any expired?" cost a few nanoseconds whatever the
- * number of tasks.
+ * number of tasks, and touch no task but the one meant and the first of each
+ * class.
  *
  * Waits in use are few: the reply timeouts (1..10 s) and the pauses between
  * probes of running measurements.  When there are more durations than classes,
@@ -18,15 +19,31 @@ timeout_init(struct timeout *to)
 	to->n = 0;
 }
 
-/* The class of WAIT, or the shortest that is not shorter; -1 if none. */
+void
+timeout_clear(struct timeout *to)
+{
+	while (to->n > 0)
+		fifo_clear(&to->classes[--to->n].fifo);
+}
+
+/* The class of WAIT; -1 if none. */
 static int
-class_for(const struct timeout *to, int64_t wait_ns)
+class_of(const struct timeout *to, int64_t wait_ns)
+{
+	for (int i = 0; i < to->n; i++) {
+		if (to->classes[i].ns == wait_ns)
+			return i;
+	}
+	return -1;
+}
+
+/* The shortest class that is longer than WAIT; -1 if none. */
+static int
+class_above(const struct timeout *to, int64_t wait_ns)
 {
 	int best = -1;
 
 	for (int i = 0; i < to->n; i++) {
-		if (to->classes[i].ns == wait_ns)
-			return i;
 		if (to->classes[i].ns > wait_ns &&
 		    (best == -1 || to->classes[i].ns < to->classes[best].ns))
 			best = i;
@@ -39,25 +56,25 @@ static int
 reusable(const struct timeout *to)
 {
 	for (int i = 0; i < to->n; i++) {
-		if (TAILQ_EMPTY(&to->classes[i].fifo))
+		if (to->classes[i].fifo.count == 0)
 			return i;
 	}
 	return -1;
 }
 
+/* There is no class of WAIT yet: make one, or take another. */
 static int
 class_make(struct timeout *to, int64_t wait_ns)
 {
-	int i = class_for(to, wait_ns);
+	int i;
 
-	if (i != -1 && to->classes[i].ns == wait_ns)
-		return i;
 	if (to->n < TIMEOUT_CLASSES) {
 		i = to->n++;
-		TAILQ_INIT(&to->classes[i].fifo);
-	} else if (reusable(to) != -1) {
-		i = reusable(to);
-	} else if (i != -1) {
+		fifo_init(&to->classes[i].fifo);
+		to->classes[i].last_ns = INT64_MIN;
+	} else if ((i = reusable(to)) != -1) {
+		to->classes[i].last_ns = INT64_MIN;
+	} else if ((i = class_above(to, wait_ns)) != -1) {
 		return i;
 	} else {
 		/* Longer than all: make the last class longer.  What is in it
@@ -71,20 +88,21 @@ class_make(struct timeout *to, int64_t wait_ns)
 void
 timeout_add(struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns)
 {
-	int i = class_make(to, wait_ns);
-	struct task *last;
+	int i = class_of(to, wait_ns);
 
+	if (i == -1)
+		i = class_make(to, wait_ns);
 	t->due_ns = now_ns + to->classes[i].ns;
-	last = TAILQ_LAST(&to->classes[i].fifo, task_list);
-	assert(last == NULL || last->due_ns <= t->due_ns);
+	assert(t->due_ns >= to->classes[i].last_ns);
+	to->classes[i].last_ns = t->due_ns;
 	t->timeout = (uint8_t)i;
-	TAILQ_INSERT_TAIL(&to->classes[i].fifo, t, link);
+	t->at = fifo_push(&to->classes[i].fifo, t);
 }
 
 void
 timeout_remove(struct timeout *to, struct task *t)
 {
-	TAILQ_REMOVE(&to->classes[t->timeout].fifo, t, link);
+	fifo_remove(&to->classes[t->timeout].fifo, t->at);
 }
 
 int64_t
@@ -99,7 +117,7 @@ timeout_due(const struct timeout *to)
 	int64_t due_ns = INT64_MAX;
 
 	for (int i = 0; i < to->n; i++) {
-		const struct task *t = TAILQ_FIRST(&to->classes[i].fifo);
+		const struct task *t = fifo_first(&to->classes[i].fifo);
 
 		if (t != NULL && t->due_ns < due_ns)
 			due_ns = t->due_ns;
@@ -111,11 +129,12 @@ struct task *
 timeout_pop(struct timeout *to, int64_t now_ns)
 {
 	for (int i = 0; i < to->n; i++) {
-		struct task *t = TAILQ_FIRST(&to->classes[i].fifo);
+		struct fifo *f = &to->classes[i].fifo;
+		const struct task *t = fifo_first(f);
 
 		if (t != NULL && t->due_ns <= now_ns) {
-			timeout_remove(to, t);
-			return t;
+			window_prefetch_behind(f);
+			return fifo_pop(f);
 		}
 	}
 	return NULL;

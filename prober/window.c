@@ -2,28 +2,38 @@
  * window: the Active Window.  An address is in it at most once, so a reply
  * finds its task by the address it quotes.
  *
- * Tasks come from slabs and are never given back to the heap; a technique's
- * extra memory is 128-byte blocks from a slab likewise.  The index is open
- * addressing with linear probing over task pointers, at most half full.
+ *	index	hash, number | ...		open addressing, linear probing
+ *	tasks	task | task | ...		numbered through all chunks
+ *	blocks	block | block | ...		a technique's extra memory
+ *
+ * The index is at most half full.  It holds the hashes, so that neither a miss
+ * nor a removal nor growing looks at a task: with a million tasks each look is
+ * a cache miss.  Tasks and blocks are cut from chunks and are never given back
+ * to the heap; those that are free again are used first, the latest first.
+ *
+ * The blocks of a task are a ring, of which the task knows the last: the next
+ * is the first.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/xmalloc.h"
 #include "prober/prober.h"
 
 #define SLOTS_MIN 1024
-#define CHUNK_BYTES (256 * 1024)
+#define CHUNK_BITS 14 /* tasks, blocks per chunk: 2 MiB of blocks */
+#define CHUNK_COUNT (1u << CHUNK_BITS)
+#define LARGE_PAGE (2u << 20)
+#define LINE_BYTES 64
+/* So many tasks before its turn a task is fetched, and then its last block. */
+#define AHEAD_TASK 8
+#define AHEAD_BLOCK 4
 
 struct task_block {
 	struct task_block *next;
 	uint8_t bytes[TECHNIQUE_BLOCK];
-};
-
-struct window_chunk {
-	struct window_chunk *next;
-	max_align_t bytes[];
 };
 
 static size_t
@@ -49,26 +59,33 @@ window_init(struct window *w, uint32_t max)
 	w->slots = xcalloc(w->nslots, sizeof(*w->slots));
 	w->task_size =
 	    (sizeof(struct task) + largest_state() + align - 1) / align * align;
-	TAILQ_INIT(&w->free);
-	TAILQ_INIT(&w->ready);
-	TAILQ_INIT(&w->done);
+	fifo_init(&w->ready);
+	fifo_init(&w->done);
 	timeout_init(&w->timeout);
+}
+
+static void
+drop_measurement(void *arg, const struct task *t)
+{
+	(void)arg;
+	technique_unref(t->m);
 }
 
 void
 window_clear(struct window *w)
 {
-	struct window_chunk *c;
-
-	for (uint32_t i = 0; i < w->nslots; i++) {
-		if (w->slots[i] != NULL)
-			technique_unref(w->slots[i]->m);
-	}
-	while ((c = w->chunks) != NULL) {
-		w->chunks = c->next;
-		free(c);
-	}
+	window_each(w, drop_measurement, NULL);
+	for (uint32_t i = 0; i < w->nchunks; i++)
+		free(w->chunks[i]);
+	for (uint32_t i = 0; i < w->nblock_chunks; i++)
+		free(w->block_chunks[i]);
+	free(w->chunks);
+	free(w->block_chunks);
+	free(w->free);
 	free(w->slots);
+	fifo_clear(&w->ready);
+	fifo_clear(&w->done);
+	timeout_clear(&w->timeout);
 	memset(w, 0, sizeof(*w));
 }
 
@@ -80,132 +97,253 @@ window_full(const struct window *w)
 
 /* --- index ---------------------------------------------------------------------- */
 
-static uint32_t
-home(const struct window *w, const struct addr *a)
+static struct task *
+task_by_id(const struct window *w, uint32_t id)
 {
-	return (uint32_t)addr_hash(a) & (w->nslots - 1);
+	size_t i = id - 1;
+
+	return (struct task *)(void *)(w->chunks[i >> CHUNK_BITS] +
+	    (i & (CHUNK_COUNT - 1)) * w->task_size);
+}
+
+uint32_t
+window_prefetch(const struct window *w, const struct addr *dst)
+{
+	uint32_t hash = (uint32_t)addr_hash(dst);
+
+	__builtin_prefetch(&w->slots[hash & (w->nslots - 1)]);
+	return hash;
+}
+
+/* A task or a block is two cache lines. */
+static void
+prefetch_lines(const void *p)
+{
+	__builtin_prefetch(p);
+	__builtin_prefetch((const uint8_t *)p + LINE_BYTES);
+}
+
+void
+window_prefetch_task(const struct task *t)
+{
+	prefetch_lines(t);
+}
+
+void
+window_prefetch_block(const struct task *t)
+{
+	prefetch_lines(t->blocks);
+}
+
+void
+window_prefetch_behind(const struct fifo *f)
+{
+	const struct task *t = fifo_peek(f, AHEAD_BLOCK);
+
+	window_prefetch_task(fifo_peek(f, AHEAD_TASK));
+	if (t != NULL)
+		window_prefetch_block(t);
+}
+
+struct task *
+window_prefetch_hash(const struct window *w, uint32_t hash)
+{
+	uint32_t mask = w->nslots - 1, i = hash & mask;
+	struct task *t;
+
+	for (; w->slots[i].id != 0; i = (i + 1) & mask) {
+		if (w->slots[i].hash == hash) {
+			t = task_by_id(w, w->slots[i].id);
+			window_prefetch_task(t);
+			return t;
+		}
+	}
+	return NULL;
+}
+
+struct task *
+window_find_hash(const struct window *w, const struct addr *dst, uint32_t hash)
+{
+	uint32_t mask = w->nslots - 1, i = hash & mask;
+	struct task *t;
+
+	for (; w->slots[i].id != 0; i = (i + 1) & mask) {
+		if (w->slots[i].hash != hash)
+			continue;
+		t = task_by_id(w, w->slots[i].id);
+		if (addr_equal(&t->dst, dst))
+			return t;
+	}
+	return NULL;
 }
 
 struct task *
 window_find(const struct window *w, const struct addr *dst)
 {
-	uint32_t i = home(w, dst);
+	return window_find_hash(w, dst, (uint32_t)addr_hash(dst));
+}
 
-	for (; w->slots[i] != NULL; i = (i + 1) & (w->nslots - 1)) {
-		if (addr_equal(&w->slots[i]->dst, dst))
-			return w->slots[i];
-	}
-	return NULL;
+/* Of the BYTES at P.  Looking at random into gigabytes of small pages misses
+ * the TLB as well as the cache.  A wish: that it fails is no failure. */
+static void
+want_large_pages(void *p, size_t bytes)
+{
+	uintptr_t begin = (uintptr_t)p, end = begin + bytes;
+
+	begin = (begin + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	if (begin + LARGE_PAGE <= end)
+		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 static void
-index_put(struct window *w, struct task *t)
+index_put(struct window *w, struct window_slot s)
 {
-	uint32_t i = home(w, &t->dst);
+	uint32_t i = s.hash & (w->nslots - 1);
 
-	while (w->slots[i] != NULL)
+	while (w->slots[i].id != 0)
 		i = (i + 1) & (w->nslots - 1);
-	w->slots[i] = t;
+	w->slots[i] = s;
 }
 
 static void
 index_grow(struct window *w)
 {
-	struct task **old = w->slots;
+	struct window_slot *old = w->slots;
 	uint32_t n = w->nslots;
 
 	w->nslots *= 2;
 	w->slots = xcalloc(w->nslots, sizeof(*w->slots));
+	want_large_pages(w->slots, w->nslots * sizeof(*w->slots));
 	for (uint32_t i = 0; i < n; i++) {
-		if (old[i] != NULL)
+		if (old[i].id != 0)
 			index_put(w, old[i]);
 	}
 	free(old);
 }
 
-/* Take T out and move back what it displaced. */
-static void
+/* Take T out and move back what it displaced.  Returns its number. */
+static uint32_t
 index_remove(struct window *w, const struct task *t)
 {
-	uint32_t mask = w->nslots - 1, hole = home(w, &t->dst), i;
+	uint32_t hash = (uint32_t)addr_hash(&t->dst), mask = w->nslots - 1;
+	uint32_t hole = hash & mask, i, id;
 
-	while (w->slots[hole] != t)
+	while (w->slots[hole].hash != hash ||
+	    task_by_id(w, w->slots[hole].id) != t)
 		hole = (hole + 1) & mask;
+	id = w->slots[hole].id;
 	i = hole;
 	for (;;) {
 		i = (i + 1) & mask;
-		if (w->slots[i] == NULL)
+		if (w->slots[i].id == 0)
 			break;
-		if (((i - home(w, &w->slots[i]->dst)) & mask) >=
-		    ((i - hole) & mask)) {
+		if (((i - w->slots[i].hash) & mask) >= ((i - hole) & mask)) {
 			w->slots[hole] = w->slots[i];
 			hole = i;
 		}
 	}
-	w->slots[hole] = NULL;
+	w->slots[hole].id = 0;
+	return id;
 }
 
 /* --- memory ----------------------------------------------------------------------- */
 
-static uint8_t *
-new_chunk(struct window *w)
+/*
+ * A chunk for CHUNK_COUNT things of SIZE bytes, appended to LIST of *N.  The
+ * first stays in small pages, of which only those in use count.
+ */
+static void
+new_chunk(uint8_t ***list, uint32_t *n, size_t size)
 {
-	struct window_chunk *c = xmalloc(CHUNK_BYTES);
+	size_t bytes = CHUNK_COUNT * size;
+	uint8_t *p = xaligned(LARGE_PAGE, bytes);
 
-	c->next = w->chunks;
-	w->chunks = c;
-	return (uint8_t *)c->bytes;
+	if (*n > 0)
+		want_large_pages(p, bytes);
+	*list = xreallocarray(*list, *n + 1u, sizeof(**list));
+	(*list)[(*n)++] = p;
 }
 
-static void
-more_tasks(struct window *w)
+/* The number of a task that is free. */
+static uint32_t
+take_id(struct window *w)
 {
-	uint8_t *p = new_chunk(w);
-	size_t n = (CHUNK_BYTES - sizeof(struct window_chunk)) / w->task_size;
-
-	for (size_t i = 0; i < n; i++, p += w->task_size)
-		TAILQ_INSERT_TAIL(&w->free, (struct task *)(void *)p, link);
-}
-
-static void
-more_blocks(struct window *w)
-{
-	struct task_block *b = (void *)new_chunk(w);
-	size_t n = (CHUNK_BYTES - sizeof(struct window_chunk)) / sizeof(*b);
-
-	for (size_t i = 0; i < n; i++, b++) {
-		b->next = w->free_blocks;
-		w->free_blocks = b;
+	if (w->nfree > 0)
+		return w->free[--w->nfree];
+	if (w->ntasks == w->nchunks << CHUNK_BITS) {
+		new_chunk(&w->chunks, &w->nchunks, w->task_size);
+		w->free = xreallocarray(w->free,
+		    (size_t)w->nchunks << CHUNK_BITS, sizeof(*w->free));
 	}
+	return ++w->ntasks;
+}
+
+static struct task_block *
+take_block(struct window *w)
+{
+	struct task_block *b = w->free_blocks;
+
+	if (b != NULL) {
+		w->free_blocks = b->next;
+		return b;
+	}
+	if (w->new_blocks == w->new_blocks_end) {
+		new_chunk(&w->block_chunks, &w->nblock_chunks, sizeof(*b));
+		w->new_blocks = (void *)w->block_chunks[w->nblock_chunks - 1];
+		w->new_blocks_end = w->new_blocks + CHUNK_COUNT;
+	}
+	return w->new_blocks++;
 }
 
 void *
 technique_block(struct task *t)
 {
-	struct window *w = t->win;
-	struct task_block *b;
+	struct task_block *b = take_block(t->win);
 
-	if (w->free_blocks == NULL)
-		more_blocks(w);
-	b = w->free_blocks;
-	w->free_blocks = b->next;
-	b->next = t->blocks;
+	if (t->blocks == NULL) {
+		b->next = b;
+	} else {
+		b->next = t->blocks->next;
+		t->blocks->next = b;
+	}
 	t->blocks = b;
 	memset(b->bytes, 0, sizeof(b->bytes));
 	return b->bytes;
 }
 
+void *
+technique_last_block(const struct task *t)
+{
+	return t->blocks->bytes;
+}
+
+void *
+technique_next_block(const struct task *t, const void *block)
+{
+	const struct task_block *b;
+
+	if (t->blocks == NULL)
+		return NULL;
+	if (block == NULL)
+		return t->blocks->next->bytes;
+	b = (const void *)((const uint8_t *)block -
+	    offsetof(struct task_block, bytes));
+	if (b == t->blocks)
+		return NULL;
+	__builtin_prefetch(b->next->next);
+	return b->next->bytes;
+}
+
 struct task *
 window_add(struct window *w, const struct command *c, struct link_path *path)
 {
+	struct window_slot s = {.hash = (uint32_t)addr_hash(&c->dst)};
 	struct task *t;
 
 	if (2 * (w->count + 1) > w->nslots)
 		index_grow(w);
-	if (TAILQ_EMPTY(&w->free))
-		more_tasks(w);
-	t = TAILQ_FIRST(&w->free);
-	TAILQ_REMOVE(&w->free, t, link);
+	s.id = take_id(w);
+	t = task_by_id(w, s.id);
 	memset(t, 0, w->task_size);
 	t->win = w;
 	t->dst = c->dst;
@@ -214,7 +352,7 @@ window_add(struct window *w, const struct command *c, struct link_path *path)
 	t->number = c->number;
 	t->path = path;
 	t->where = TASK_IDLE;
-	index_put(w, t);
+	index_put(w, s);
 	w->count++;
 	return t;
 }
@@ -224,27 +362,26 @@ window_each(const struct window *w, void (*cb)(void *arg, const struct task *t),
     void *arg)
 {
 	for (uint32_t i = 0; i < w->nslots; i++) {
-		if (w->slots[i] != NULL)
-			cb(arg, w->slots[i]);
+		if (w->slots[i].id != 0)
+			cb(arg, task_by_id(w, w->slots[i].id));
 	}
 }
 
 void
 window_remove(struct window *w, struct task *t)
 {
-	struct task_block *b;
+	struct task_block *first;
 
 	assert(t->where == TASK_IDLE);
-	index_remove(w, t);
+	/* Used next: its memory is still in the cache. */
+	w->free[w->nfree++] = index_remove(w, t);
 	w->count--;
-	while ((b = t->blocks) != NULL) {
-		t->blocks = b->next;
-		b->next = w->free_blocks;
-		w->free_blocks = b;
+	if (t->blocks != NULL) {
+		first = t->blocks->next;
+		t->blocks->next = w->free_blocks;
+		w->free_blocks = first;
 	}
 	technique_unref(t->m);
-	/* The first is taken next: its memory is still in the cache. */
-	TAILQ_INSERT_HEAD(&w->free, t, link);
 }
 
 /*
@@ -301,36 +438,62 @@ window_scratch_reset(void)
 /* --- where a task is ----------------------------------------------------------------- */
 
 /* Take T out of the list it is in. */
-static void
+static inline void
 unlink_task(struct task *t)
 {
 	struct window *w = t->win;
 
 	switch (t->where) {
 	case TASK_READY:
-		TAILQ_REMOVE(&w->ready, t, link);
-		w->nready--;
+		fifo_remove(&w->ready, t->at);
 		break;
 	case TASK_WAITING:
 		timeout_remove(&w->timeout, t);
 		break;
 	case TASK_DONE:
-		TAILQ_REMOVE(&w->done, t, link);
+		fifo_remove(&w->done, t->at);
 		break;
 	default:
 		break;
 	}
-	t->where = TASK_IDLE;
 }
 
 struct task *
 window_take_ready(struct window *w)
 {
-	struct task *t = TAILQ_FIRST(&w->ready);
+	struct task *t = fifo_pop(&w->ready);
 
-	if (t != NULL)
-		unlink_task(t);
+	if (t == NULL)
+		return NULL;
+	window_prefetch_behind(&w->ready);
+	t->where = TASK_IDLE;
 	return t;
+}
+
+uint32_t
+window_ready(const struct window *w)
+{
+	return w->ready.count;
+}
+
+struct task *
+window_first_done(const struct window *w)
+{
+	const struct task *next = fifo_peek(&w->done, 1);
+
+	/* The last one's block was touched a moment ago, the first not. */
+	if (next != NULL && next->blocks != NULL)
+		prefetch_lines(next->blocks->next);
+	return fifo_first(&w->done);
+}
+
+void
+window_end(struct window *w, struct task *t)
+{
+	assert(t->where == TASK_DONE);
+	fifo_remove(&w->done, t->at);
+	t->where = TASK_IDLE;
+	window_remove(w, t);
 }
 
 void
@@ -340,8 +503,7 @@ probe_send(struct task *t)
 		return;
 	unlink_task(t);
 	t->where = TASK_READY;
-	TAILQ_INSERT_TAIL(&t->win->ready, t, link);
-	t->win->nready++;
+	t->at = fifo_push(&t->win->ready, t);
 }
 
 void
@@ -357,7 +519,7 @@ probe_done(struct task *t)
 {
 	unlink_task(t);
 	t->where = TASK_DONE;
-	TAILQ_INSERT_TAIL(&t->win->done, t, link);
+	t->at = fifo_push(&t->win->done, t);
 }
 
 /* --- what a technique may ask ---------------------------------------------------------- */

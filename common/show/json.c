@@ -62,29 +62,6 @@ struct about {
 
 /* --- traceroutes ------------------------------------------------------------ */
 
-struct flag_word {
-	uint32_t flag;
-	const char *word;
-};
-
-/* An array of the words of FLAGS, left out when there are none. */
-static void
-flag_words(struct json *j, uint32_t flags, const struct flag_word *w)
-{
-	int open = 0;
-
-	for (; w->word != NULL; w++) {
-		if (!(flags & w->flag))
-			continue;
-		if (!open)
-			json_open(j, "flags", '[');
-		open = 1;
-		json_str(j, NULL, w->word);
-	}
-	if (open)
-		json_close(j, ']');
-}
-
 static void
 mpls_labels(struct json *j, const struct warts_ext *e)
 {
@@ -143,7 +120,7 @@ hop_icmp(struct json *j, const struct about *about, const struct warts_hop *h)
 static void
 hop_object(struct json *j, const struct about *about, const struct warts_hop *h)
 {
-	static const struct flag_word words[] = {
+	static const struct json_word words[] = {
 	    {WARTS_HOP_DLTXTS, "dltxts"},
 	    {WARTS_HOP_SOCKRXTS, "sockrxts"},
 	    {WARTS_HOP_DLRXTS, "dlrxts"},
@@ -167,7 +144,7 @@ hop_object(struct json *j, const struct about *about, const struct warts_hop *h)
 	json_u32(j, "reply_ttl", h->reply_ttl);
 	json_u32(j, "reply_tos", h->reply_tos);
 	if (about->newer)
-		flag_words(j, h->flags, words);
+		json_words(j, "flags", h->flags, words);
 	if (!about->no_ip) {
 		json_u32(j, "reply_ipid", h->reply_ipid);
 		json_u32(j, "reply_size", h->reply_size);
@@ -350,7 +327,7 @@ trace_options(struct json *j, const struct warts_trace *t)
 static void
 trace_newer(struct json *j, const struct about *about)
 {
-	static const struct flag_word words[] = {
+	static const struct json_word words[] = {
 	    {WARTS_TRACE_ALLATTEMPTS, "all-attempts"},
 	    {WARTS_TRACE_PMTUD, "pmtud"},
 	    {WARTS_TRACE_DL, "dl"},
@@ -367,7 +344,7 @@ trace_newer(struct json *j, const struct about *about)
 
 	if (about->monitor != NULL)
 		json_str(j, "monitor", about->monitor);
-	flag_words(j, about->t->flags, words);
+	json_words(j, "flags", about->t->flags, words);
 }
 
 void

@@ -3,22 +3,66 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The comma and the key that go before a value. */
-static void
-begin(struct json *j, const char *key)
+#define DIGITS_MAX 10 /* of 32 bits */
+
+/*
+ * The comma and the key that go before a value of at most N bytes, for which
+ * there is room behind.  Returns where the value goes; end() says where it ends.
+ * Records are printed by the million, so each value is formatted in place.
+ */
+static char *
+begin(struct json *j, const char *key, size_t n)
 {
-	if (j->some)
-		wbuf_printf(j->out, "%s", key != NULL ? j->sep : ",");
+	size_t len = key != NULL ? strlen(key) : 0;
+	char *p;
+
+	wbuf_room(j->out, len + n + 8);
+	p = (char *)j->out->p + j->out->len;
+	if (j->some) {
+		*p++ = ',';
+		if (key != NULL && j->sep[1] != '\0')
+			*p++ = j->sep[1];
+	}
 	j->some = 1;
-	if (key != NULL)
-		wbuf_printf(j->out, "\"%s\":", key);
+	if (key == NULL)
+		return p;
+	*p++ = '"';
+	memcpy(p, key, len);
+	p += len;
+	*p++ = '"';
+	*p++ = ':';
+	return p;
+}
+
+static void
+end(struct json *j, const char *p)
+{
+	j->out->len = (size_t)((const uint8_t *)p - j->out->p);
+}
+
+/* V in decimal at P; returns what is behind. */
+static char *
+put_decimal(char *p, uint32_t v)
+{
+	char digits[DIGITS_MAX];
+	int n = 0;
+
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v != 0);
+	while (n > 0)
+		*p++ = digits[--n];
+	return p;
 }
 
 void
 json_open(struct json *j, const char *key, char bracket)
 {
-	begin(j, key);
-	wbuf_u8(j->out, (uint8_t)bracket);
+	char *p = begin(j, key, 1);
+
+	*p++ = bracket;
+	end(j, p);
 	j->some = 0;
 }
 
@@ -32,15 +76,26 @@ json_close(struct json *j, char bracket)
 void
 json_u32(struct json *j, const char *key, uint32_t v)
 {
-	begin(j, key);
-	wbuf_printf(j->out, "%u", v);
+	end(j, put_decimal(begin(j, key, DIGITS_MAX), v));
+}
+
+void
+json_share(struct json *j, const char *key, uint32_t part, uint32_t whole)
+{
+	end(j, begin(j, key, 0));
+	wbuf_printf(j->out, "%.2f", (double)part / whole);
 }
 
 void
 json_milli(struct json *j, const char *key, uint32_t v)
 {
-	begin(j, key);
-	wbuf_printf(j->out, "%u.%03u", v / 1000, v % 1000);
+	char *p = put_decimal(begin(j, key, DIGITS_MAX + 4), v / 1000);
+
+	*p++ = '.';
+	*p++ = (char)('0' + v / 100 % 10);
+	*p++ = (char)('0' + v / 10 % 10);
+	*p++ = (char)('0' + v % 10);
+	end(j, p);
 }
 
 /* How many bytes at S are one well-formed UTF-8 character; 0 if none
@@ -68,16 +123,33 @@ utf8_len(const unsigned char *s)
 	return n;
 }
 
+/* How many bytes at S stand for themselves. */
+static size_t
+plain_len(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void
 json_str(struct json *j, const char *key, const char *str)
 {
 	const unsigned char *s = (const unsigned char *)str;
+	char *p = begin(j, key, 1);
 
-	begin(j, key);
-	wbuf_u8(j->out, '"');
-	while (*s != '\0') {
-		size_t n = utf8_len(s);
+	*p++ = '"';
+	end(j, p);
+	for (;;) {
+		size_t n = plain_len(s);
 
+		wbuf_bytes(j->out, s, n);
+		s += n;
+		if (*s == '\0')
+			break;
+		n = utf8_len(s);
 		if (*s == '"' || *s == '\\')
 			wbuf_printf(j->out, "\\%c", *s);
 		else if (n == 0 || *s < 0x20 || *s == 0x7f)
@@ -92,7 +164,43 @@ json_str(struct json *j, const char *key, const char *str)
 void
 json_addr(struct json *j, const char *key, const struct addr *a)
 {
-	char buf[ADDR_STRLEN];
+	char *p = begin(j, key, ADDR_STRLEN + 2);
 
-	json_str(j, key, addr_str(a, buf));
+	*p++ = '"';
+	p += addr_print(a, p);
+	*p++ = '"';
+	end(j, p);
+}
+
+void
+json_hex(struct json *j, const char *key, const uint8_t *bytes, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+	char *p = begin(j, key, 2 * len + 2);
+
+	*p++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		*p++ = digit[bytes[i] >> 4];
+		*p++ = digit[bytes[i] & 15];
+	}
+	*p++ = '"';
+	end(j, p);
+}
+
+void
+json_words(struct json *j, const char *key, uint32_t flags,
+    const struct json_word *table)
+{
+	int open = 0;
+
+	for (; table->word != NULL; table++) {
+		if (!(flags & table->flag))
+			continue;
+		if (!open)
+			json_open(j, key, '[');
+		open = 1;
+		json_str(j, NULL, table->word);
+	}
+	if (open)
+		json_close(j, ']');
 }

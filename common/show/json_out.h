@@ -29,9 +29,25 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_u32(struct json *j, const char *key, uint32_t v);
+/* PART of WHOLE, which is not 0, as a fraction with two decimals. */
+void json_share(struct json *j, const char *key, uint32_t part, uint32_t whole);
 /* V thousandths with three decimals. */
 void json_milli(struct json *j, const char *key, uint32_t v);
 void json_str(struct json *j, const char *key, const char *s);
 void json_addr(struct json *j, const char *key, const struct addr *a);
+/* LEN bytes as a string of lower-case hexadecimal digits. */
+void
+json_hex(struct json *j, const char *key, const uint8_t *bytes, size_t len);
+
+/* What a bit is called. */
+struct json_word {
+	uint32_t flag;
+	const char *word; /* NULL ends a table */
+};
+
+/* An array of the words of FLAGS in the table's order; nothing when there are
+ * none. */
+void json_words(struct json *j, const char *key, uint32_t flags,
+    const struct json_word *table);
 
 #endif

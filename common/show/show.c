@@ -104,6 +104,61 @@ text_trace(struct show *s, struct wbuf *out, const struct warts_record *rec,
 	return 0;
 }
 
+static int
+ping_decode(struct show *s, const struct warts_record *rec,
+    struct warts_ping *p, const char **why)
+{
+	if (warts_ping_decode(rec->body, rec->len, p, why) == -1)
+		return -1;
+	if (warts_state_resolve_ping(&s->state, p) == 0)
+		return 0;
+	*why = "address record missing";
+	warts_ping_clear(p);
+	return -1;
+}
+
+static int
+json_ping(struct show *s, struct wbuf *out, const struct warts_record *rec,
+    const char **why)
+{
+	struct show_context ctx;
+	struct warts_ping p;
+
+	if (ping_decode(s, rec, &p, why) == -1)
+		return -1;
+	ctx = context(s, p.list, p.cycle);
+	show_json_ping(out, &ctx, &p);
+	warts_ping_clear(&p);
+	return 0;
+}
+
+static int
+text_ping(struct show *s, struct wbuf *out, const struct warts_record *rec,
+    const char **why)
+{
+	struct warts_ping p;
+
+	if (ping_decode(s, rec, &p, why) == -1)
+		return -1;
+	show_text_ping(out, s->generation, &p);
+	warts_ping_clear(&p);
+	return 0;
+}
+
+void
+show_result(struct wbuf *out, enum show_format format,
+    const struct show_context *ctx, uint16_t type, const void *result)
+{
+	if (type == WARTS_PING && format == SHOW_JSON)
+		show_json_ping(out, ctx, result);
+	else if (type == WARTS_PING)
+		show_text_ping(out, ctx->generation, result);
+	else if (format == SHOW_JSON)
+		show_json_trace(out, ctx, result);
+	else
+		show_text_trace(out, result);
+}
+
 /* By record type: its name; its printers, NULL while there are none. */
 static const struct {
 	const char *name;
@@ -115,7 +170,7 @@ static const struct {
     [WARTS_CYCLE_STOP] = {"cycle stop", {show_nothing, json_stop}},
     [WARTS_ADDR] = {"address", {show_nothing, show_nothing}},
     [WARTS_TRACE] = {"trace", {text_trace, json_trace}},
-    [WARTS_PING] = {"ping", {NULL, NULL}},
+    [WARTS_PING] = {"ping", {text_ping, json_ping}},
     [WARTS_TRACELB] = {"tracelb", {NULL, NULL}},
     [WARTS_DEALIAS] = {"dealias", {NULL, NULL}},
     [WARTS_NEIGHBOURDISC] = {"neighbourdisc", {NULL, NULL}},

@@ -17,6 +17,7 @@
  *	trace       no flags, monitor, errmsg  all of them
  *	extra hops  among the hops             a list of their own
  *	pmtud       not shown                  shown
+ *	ping        ICMP errors are replies    they are counted apart
  *
  * It is always valid JSON.  Where scamper's is not as it should be ours is:
  * the key of the next-hop MTU is "icmp_nhmtu" (scamper 2026: "icmp_nhmtu:"),
@@ -37,7 +38,7 @@ enum show_generation { SHOW_2021 = 2021, SHOW_2026 = 2026 };
 
 struct show {
 	enum show_format format;
-	enum show_generation generation; /* of JSON */
+	enum show_generation generation; /* of JSON, and of pings as text */
 	struct warts_state state; /* of the file being shown */
 };
 
@@ -102,6 +103,14 @@ int show_note_distance(
 
 /* --- json.c --------------------------------------------------------------- */
 
+/*
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING),
+ * in FORMAT: what show_record() does with a record of it.
+ */
+struct show_context;
+void show_result(struct wbuf *out, enum show_format format,
+    const struct show_context *ctx, uint16_t type, const void *result);
+
 /* One line each.  LIST and CYCLE may be NULL when they are not known. */
 struct show_context {
 	enum show_generation generation;
@@ -113,5 +122,26 @@ void show_json_cycle_stop(
     struct wbuf *out, const struct show_context *ctx, uint32_t stop);
 void show_json_trace(struct wbuf *out, const struct show_context *ctx,
     const struct warts_trace *t);
+
+/* --- ping.c, ping_json.c ---------------------------------------------------- */
+
+/* Round-trip times are in microseconds, whole ones as scamper counts them. */
+struct show_ping_stats {
+	uint32_t replies; /* probes that were answered */
+	uint32_t dups; /* further answers to the same probe */
+	uint32_t errors; /* ICMP errors; in 2021 these are replies */
+	uint32_t min_us, max_us, avg_us, stddev_us; /* of replies and dups */
+};
+
+/* What GENERATION counts of P. */
+struct show_ping_stats
+show_ping_stats(const struct warts_ping *p, enum show_generation generation);
+
+/* P as sc_warts2text of GENERATION prints it. */
+void show_text_ping(struct wbuf *out, enum show_generation generation,
+    const struct warts_ping *p);
+/* One line; CTX as for traces. */
+void show_json_ping(struct wbuf *out, const struct show_context *ctx,
+    const struct warts_ping *p);
 
 #endif

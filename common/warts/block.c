@@ -59,6 +59,60 @@ exts_read(struct rbuf *r, struct warts_exts *x, struct warts_arena **arena)
 	}
 }
 
+/* N addresses of the dictionary; NULL if N is 0 or there are not so many. */
+static struct addr *
+addrs_read(struct rbuf *r, size_t n, struct warts_arena **arena)
+{
+	struct addr *a;
+
+	if (r->bad != NULL || n == 0)
+		return NULL;
+	a = warts_arena_alloc(arena, n, sizeof(*a));
+	for (size_t i = 0; i < n; i++)
+		a[i] = rbuf_addr(r);
+	return a;
+}
+
+static void
+stamps_read(struct rbuf *r, struct warts_stamps *v, struct warts_arena **arena)
+{
+	v->count = rbuf_u8(r);
+	v->addr_count = rbuf_u8(r);
+	if (v->addr_count != 0 && v->addr_count != v->count)
+		rbuf_fail(r, "timestamps and their addresses differ in number");
+	v->stamp_ms = warts_arena_alloc(arena, v->count, sizeof(uint32_t));
+	for (int i = 0; i < v->count; i++)
+		v->stamp_ms[i] = rbuf_u32(r);
+	v->addr = addrs_read(r, v->addr_count, arena);
+}
+
+/* A field of several parts. */
+static void
+parts_read(struct rbuf *r, int enc, void *v, struct warts_arena **arena)
+{
+	struct warts_addrs *addrs = v;
+	uint32_t *u32 = v;
+
+	switch (enc) {
+	case WENC_EXTS:
+		exts_read(r, v, arena);
+		break;
+	case WENC_ADDRS:
+		addrs->count = rbuf_u8(r);
+		addrs->addr = addrs_read(r, addrs->count, arena);
+		break;
+	case WENC_STAMPS:
+		stamps_read(r, v, arena);
+		break;
+	case WENC_U32X3:
+		for (int i = 0; i < 3; i++)
+			u32[i] = rbuf_u32(r);
+		break;
+	default:
+		assert(!"a known encoding");
+	}
+}
+
 static void
 bytes_read(struct rbuf *r, struct warts_bytes *v)
 {
@@ -100,11 +154,11 @@ field_read(struct rbuf *r, int enc, void *v, struct warts_arena **arena)
 	case WENC_BYTES:
 		bytes_read(r, v);
 		break;
-	case WENC_EXTS:
-		exts_read(r, v, arena);
+	case WENC_IFNAME:
+		*(const char **)v = rbuf_ifname(r);
 		break;
 	default:
-		assert(!"a known encoding");
+		parts_read(r, enc, v, arena);
 	}
 }
 
@@ -149,25 +203,6 @@ warts_block_read(struct rbuf *r, const struct warts_fields *t, void *obj,
 
 /* --- writing ------------------------------------------------------------ */
 
-static inline uint8_t *
-put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-	return p + 2;
-}
-
-static inline uint8_t *
-put32(uint8_t *p, uint32_t v)
-{
-	v = __builtin_bswap32(v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap32(v);
-#endif
-	memcpy(p, &v, 4);
-	return p + 4;
-}
-
 static void
 exts_write(struct wbuf *b, const struct warts_exts *x)
 {
@@ -191,6 +226,44 @@ bytes_write(struct wbuf *b, const struct warts_bytes *v)
 	wbuf_bytes(b, v->data, v->len);
 }
 
+static void
+addrs_write(struct wbuf *b, const struct warts_addrs *v)
+{
+	wbuf_u8(b, v->count);
+	for (int i = 0; i < v->count; i++)
+		wbuf_addr(b, &v->addr[i]);
+}
+
+static void
+stamps_write(struct wbuf *b, const struct warts_stamps *v)
+{
+	wbuf_u8(b, v->count);
+	wbuf_u8(b, v->addr_count);
+	for (int i = 0; i < v->count; i++)
+		wbuf_u32(b, v->stamp_ms[i]);
+	for (int i = 0; i < v->addr_count; i++)
+		wbuf_addr(b, &v->addr[i]);
+}
+
+/* A field of several parts. */
+static void
+parts_write(struct wbuf *b, int enc, const void *v)
+{
+	const uint32_t *u32 = v;
+
+	if (enc == WENC_EXTS)
+		exts_write(b, v);
+	else if (enc == WENC_ADDRS)
+		addrs_write(b, v);
+	else if (enc == WENC_STAMPS)
+		stamps_write(b, v);
+	else if (enc == WENC_U32X3)
+		for (int i = 0; i < 3; i++)
+			wbuf_u32(b, u32[i]);
+	else
+		assert(!"a known encoding");
+}
+
 /* A field of no fixed size.  Leaves room for all fixed ones behind it. */
 static void
 field_write_long(struct wbuf *b, int enc, const void *v)
@@ -203,10 +276,10 @@ field_write_long(struct wbuf *b, int enc, const void *v)
 		wbuf_str(b, *(const char *const *)v);
 	else if (enc == WENC_BYTES)
 		bytes_write(b, v);
-	else if (enc == WENC_EXTS)
-		exts_write(b, v);
+	else if (enc == WENC_IFNAME)
+		wbuf_ifname(b, *(const char *const *)v);
 	else
-		assert(!"a known encoding");
+		parts_write(b, enc, v);
 	wbuf_room(b, FIXED_MAX * 64);
 }
 
@@ -221,10 +294,10 @@ field_write(struct wbuf *b, int enc, const void *v)
 		*p++ = *(const uint8_t *)v;
 		break;
 	case WENC_U16:
-		p = put16(p, *(const uint16_t *)v);
+		p = wbuf_put16(p, *(const uint16_t *)v);
 		break;
 	case WENC_U32:
-		p = put32(p, *(const uint32_t *)v);
+		p = wbuf_put32(p, *(const uint32_t *)v);
 		break;
 	case WENC_LOW8:
 		*p++ = (uint8_t) * (const uint32_t *)v;
@@ -234,8 +307,8 @@ field_write(struct wbuf *b, int enc, const void *v)
 		p += 2;
 		break;
 	case WENC_TV:
-		p = put32(p, ((const struct warts_tv *)v)->sec);
-		p = put32(p, ((const struct warts_tv *)v)->usec);
+		p = wbuf_put32(p, ((const struct warts_tv *)v)->sec);
+		p = wbuf_put32(p, ((const struct warts_tv *)v)->usec);
 		break;
 	default:
 		field_write_long(b, enc, v);
@@ -276,5 +349,5 @@ warts_block_write(
 		    b, t->field[n].enc, (const char *)obj + t->field[n].offset);
 	}
 	assert(b->len - at - 2 <= UINT16_MAX);
-	put16(b->p + at, (uint16_t)(b->len - at - 2));
+	wbuf_put16(b->p + at, (uint16_t)(b->len - at - 2));
 }

@@ -40,6 +40,10 @@ enum warts_enc {
 	WENC_STR, /* const char *, not NULL when present */
 	WENC_BYTES, /* struct warts_bytes whose len was an earlier field */
 	WENC_EXTS, /* struct warts_exts, count not 0 */
+	WENC_ADDRS, /* struct warts_addrs: a count, then as WENC_ADDR */
+	WENC_STAMPS, /* struct warts_stamps */
+	WENC_U32X3, /* uint32_t[3] */
+	WENC_IFNAME, /* const char *, through a dictionary, not NULL */
 };
 
 struct warts_bytes {

@@ -9,6 +9,8 @@
 #include "common/xmalloc.h"
 
 #define SLOTS_MIN 64
+#define LARGE (2u << 20) /* bytes; from here on few steps and large pages */
+#define IFNAMES 254 /* of a record that are remembered */
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -23,6 +25,7 @@ wbuf_clear(struct wbuf *b)
 {
 	free(b->p);
 	free(b->slots);
+	free(b->ifnames);
 	wbuf_init(b);
 }
 
@@ -33,15 +36,22 @@ wbuf_reset(struct wbuf *b)
 }
 
 void
-wbuf_room(struct wbuf *b, size_t n)
+wbuf_grow(struct wbuf *b, size_t n)
 {
 	size_t cap = b->cap != 0 ? b->cap : 4096;
+	uint8_t *p;
 
-	if (b->cap - b->len >= n)
-		return;
 	while (cap - b->len < n)
-		cap *= 2;
-	b->p = xreallocarray(b->p, cap, 1);
+		cap *= cap < LARGE ? 2 : 8;
+	if (cap < LARGE) {
+		b->p = xreallocarray(b->p, cap, 1);
+	} else {
+		p = xmalloc_large(cap);
+		if (b->len > 0)
+			memcpy(p, b->p, b->len);
+		free(b->p);
+		b->p = p;
+	}
 	b->cap = cap;
 }
 
@@ -131,10 +141,10 @@ wbuf_printf(struct wbuf *b, const char *fmt, ...)
 }
 
 /* The slot of A, or the free one where it belongs. */
-static struct wbuf_slot *
+static inline struct wbuf_slot *
 slot_find(const struct wbuf *b, const struct addr *a)
 {
-	uint32_t i = (uint32_t)addr_hash(a) & (b->nslots - 1);
+	uint32_t i = addr_hash_quick(a) & (b->nslots - 1);
 
 	while (b->slots[i].generation == b->generation &&
 	    !addr_equal(b->slots[i].addr, a))
@@ -142,7 +152,7 @@ slot_find(const struct wbuf *b, const struct addr *a)
 	return &b->slots[i];
 }
 
-static void
+__attribute__((noinline)) static void
 slots_grow(struct wbuf *b)
 {
 	struct wbuf_slot *old = b->slots;
@@ -163,40 +173,74 @@ slots_grow(struct wbuf *b)
 	free(old);
 }
 
-void
-wbuf_saddr(struct wbuf *b, const struct addr *a)
+static inline uint8_t *
+saddr_at(uint8_t *p, const struct addr *a)
 {
 	size_t n = addr_len(a->family);
 
 	assert(n != 0);
-	wbuf_room(b, 2 + n);
-	b->p[b->len] = (uint8_t)n;
-	b->p[b->len + 1] = a->family;
-	memcpy(b->p + b->len + 2, a->b, n);
-	b->len += 2 + n;
+	p[0] = (uint8_t)n;
+	p[1] = a->family;
+	if (n == 4)
+		memcpy(p + 2, a->b, 4);
+	else
+		memcpy(p + 2, a->b, n);
+	return p + 2 + n;
 }
 
 void
-wbuf_addr(struct wbuf *b, const struct addr *a)
+wbuf_saddr(struct wbuf *b, const struct addr *a)
+{
+	wbuf_room(b, WBUF_ADDR_MAX);
+	b->len = (size_t)(saddr_at(b->p + b->len, a) - b->p);
+}
+
+uint8_t *
+wbuf_addr_at(struct wbuf *b, uint8_t *p, const struct addr *a)
 {
 	struct wbuf_slot *s;
 
 	if (b->naddrs >= b->nslots / 2)
 		slots_grow(b);
 	s = slot_find(b, a);
-	if (s->generation == b->generation) {
-		wbuf_u8(b, 0);
-		wbuf_u32(b, s->index);
-		return;
+	if (s->generation != b->generation) {
+		*s = (struct wbuf_slot){a, b->generation, b->naddrs++};
+		return saddr_at(p, a);
 	}
-	*s = (struct wbuf_slot){a, b->generation, b->naddrs++};
-	wbuf_saddr(b, a);
+	*p = 0;
+	put(p + 1, s->index, 4);
+	return p + 5;
+}
+
+void
+wbuf_addr(struct wbuf *b, const struct addr *a)
+{
+	wbuf_room(b, WBUF_ADDR_MAX);
+	b->len = (size_t)(wbuf_addr_at(b, b->p + b->len, a) - b->p);
+}
+
+void
+wbuf_ifname(struct wbuf *b, const char *name)
+{
+	uint8_t i = 0;
+
+	if (b->ifnames == NULL)
+		b->ifnames = xreallocarray(NULL, IFNAMES, sizeof(char *));
+	while (i < b->nifnames && strcmp(b->ifnames[i], name) != 0)
+		i++;
+	wbuf_u8(b, i < IFNAMES ? i + 1 : 0);
+	if (i < b->nifnames)
+		return;
+	wbuf_str(b, name);
+	if (i < IFNAMES)
+		b->ifnames[b->nifnames++] = name;
 }
 
 static void
 dict_empty(struct wbuf *b)
 {
 	b->naddrs = 0;
+	b->nifnames = 0;
 	if (++b->generation == 0) {
 		/* Once in 4 billion records an old slot would look new. */
 		if (b->nslots != 0)
@@ -271,6 +315,7 @@ void
 rbuf_clear(struct rbuf *r)
 {
 	free(r->dict);
+	free(r->ifnames);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -421,4 +466,22 @@ rbuf_saddr(struct rbuf *r)
 	if (r->bad != NULL)
 		return (struct addr){.family = ADDR_NONE};
 	return addr_define(r, size, 0);
+}
+
+const char *
+rbuf_ifname(struct rbuf *r)
+{
+	uint8_t id = rbuf_u8(r);
+	const char *name;
+
+	if (id != 0 && id <= r->nifnames)
+		return r->ifnames[id - 1];
+	if (id > r->nifnames + 1)
+		rbuf_fail(r, "reference to an interface not yet named");
+	name = rbuf_str(r);
+	if (id == 0 || name == NULL)
+		return name;
+	if (r->ifnames == NULL)
+		r->ifnames = xreallocarray(NULL, UINT8_MAX, sizeof(char *));
+	return r->ifnames[r->nifnames++] = name;
 }

@@ -7,6 +7,8 @@
  *	addr             new:  size u8 | family u8 | size bytes
  *	                 seen: 00 | u32 number of an earlier one in this record
  *	saddr            size u8 | family u8 | size bytes, never numbered
+ *	ifname           1 + number of the name in this record | str if new;
+ *	                 00 | str: not remembered
  *
  * Writing goes to a growing buffer, so it cannot fail.  Reading is from a
  * bounded range and is sticky: after the first read beyond the end every read
@@ -18,8 +20,10 @@
 #ifndef COMMON_WARTS_BUF_H
 #define COMMON_WARTS_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/addr.h"
 #include "common/warts/warts.h"
@@ -39,14 +43,22 @@ struct wbuf {
 	 * at most half full; nslots is 0 or a power of two. */
 	struct wbuf_slot *slots;
 	uint32_t nslots, naddrs, generation;
+	const char **ifnames; /* names written in this record; NULL at first */
+	uint8_t nifnames;
 };
 
 void wbuf_init(struct wbuf *b);
 void wbuf_clear(struct wbuf *b);
 void wbuf_reset(struct wbuf *b); /* len = 0, memory kept */
 
-/* Make room for N more bytes at p + len. */
-void wbuf_room(struct wbuf *b, size_t n);
+/* Make room for N more bytes at p + len: wbuf_grow() when there is none. */
+void wbuf_grow(struct wbuf *b, size_t n);
+static inline void
+wbuf_room(struct wbuf *b, size_t n)
+{
+	if (b->cap - b->len < n)
+		wbuf_grow(b, n);
+}
 
 /* Append a value, big-endian, or bytes as they are. */
 void wbuf_u8(struct wbuf *b, uint8_t v);
@@ -61,6 +73,29 @@ void wbuf_tv(struct wbuf *b, struct warts_tv tv);
  * until the record ends.  A pending record_begin is required. */
 void wbuf_addr(struct wbuf *b, const struct addr *a);
 void wbuf_saddr(struct wbuf *b, const struct addr *a);
+/* An interface's name through the record's dictionary, kept by reference. */
+void wbuf_ifname(struct wbuf *b, const char *name);
+
+/* Values at P, where there is room; these return the byte behind. */
+static inline uint8_t *
+wbuf_put16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, 2);
+	return p + 2;
+}
+
+static inline uint8_t *
+wbuf_put32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, 4);
+	return p + 4;
+}
+
+#define WBUF_ADDR_MAX 18 /* bytes of the longest */
+/* The same as wbuf_addr at P, where there is room; returns the byte behind. */
+uint8_t *wbuf_addr_at(struct wbuf *b, uint8_t *p, const struct addr *a);
 
 /* Append formatted text, without a NUL: for the printers of records. */
 void wbuf_printf(struct wbuf *b, const char *fmt, ...)
@@ -87,6 +122,8 @@ struct rbuf {
 	/* Where the record's addresses are (at the family byte). */
 	const uint8_t **dict;
 	uint32_t ndict, capdict;
+	const char **ifnames; /* in the body */
+	uint8_t nifnames;
 };
 
 /* Read LEN bytes at BODY, with an empty dictionary. */
@@ -114,5 +151,7 @@ const char *rbuf_str(struct rbuf *r);
 /* Addresses; family ADDR_NONE on failure. */
 struct addr rbuf_addr(struct rbuf *r);
 struct addr rbuf_saddr(struct rbuf *r);
+/* The name of an interface, in place; NULL on failure. */
+const char *rbuf_ifname(struct rbuf *r);
 
 #endif

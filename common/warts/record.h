@@ -40,6 +40,29 @@ int warts_trace_decode(
 void warts_trace_clear(struct warts_trace *t);
 
 /*
+ * Replies by number of their probe, each with an address; dst known.  Decoding
+ * fills in what absence means: timeout_s is wait_s, protocol is ICMP of the
+ * destination's family.
+ */
+void warts_ping_encode(struct wbuf *b, const struct warts_ping *p);
+int warts_ping_decode(
+    const uint8_t *body, size_t len, struct warts_ping *out, const char **why);
+void warts_ping_clear(struct warts_ping *p);
+
+/*
+ * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE or
+ * WARTS_PING), after putting in the file-local ids LIST and CYCLE.
+ */
+void warts_result_encode(
+    struct wbuf *b, uint16_t type, void *result, uint32_t list, uint32_t cycle);
+
+/* Of a ping method: its probes are ICMP.  Of a reply: it is an ICMP message;
+ * one that says the probe was too big (RFC 792, 1191, 4443). */
+int warts_ping_is_icmp(uint8_t method);
+int warts_reply_is_icmp(const struct warts_ping_reply *r);
+int warts_reply_is_too_big(const struct warts_ping_reply *r);
+
+/*
  * Append to B the measurement record REC with its file-local list and cycle
  * replaced by LIST and CYCLE; everything else byte for byte.  Works for every
  * type that begins with a parameter block whose fields 1 and 2 are list and

@@ -224,3 +224,14 @@ warts_state_resolve(const struct warts_state *st, struct warts_trace *t)
 	}
 	return rc;
 }
+
+int
+warts_state_resolve_ping(const struct warts_state *st, struct warts_ping *p)
+{
+	int rc = addr_resolve(st, p->src_gid, &p->src);
+
+	rc |= addr_resolve(st, p->dst_gid, &p->dst);
+	for (int i = 0; i < p->nreplies; i++)
+		rc |= addr_resolve(st, p->replies[i].gid, &p->replies[i].addr);
+	return rc;
+}

@@ -50,5 +50,7 @@ warts_state_cycle(const struct warts_state *st, uint32_t id);
 /* Fill in the addresses of T that it names by number.  Returns 0, or -1 when a
  * number has no record. */
 int warts_state_resolve(const struct warts_state *st, struct warts_trace *t);
+int
+warts_state_resolve_ping(const struct warts_state *st, struct warts_ping *p);
 
 #endif

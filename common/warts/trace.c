@@ -145,6 +145,69 @@ trace_fields(const struct warts_trace *t)
 	return has;
 }
 
+/* The block of nearly every trace of ours in one pass, as hops are written
+ * (trace_hop.c); any other goes through the table. */
+#define PLAIN_FIELDS (WARTS_HAS | TRACE_ALWAYS | WARTS_BIT(8) | WARTS_BIT(26))
+#define PLAIN_HEAD 6 /* flags (field 27 is in the fourth byte), length */
+#define PLAIN_MAX (PLAIN_HEAD + 64 + 2 * WBUF_ADDR_MAX)
+
+static int
+is_plain(uint64_t has)
+{
+	return (has & TRACE_ALWAYS) == TRACE_ALWAYS && !(has & ~PLAIN_FIELDS);
+}
+
+/* Fields 9 to 25. */
+static uint8_t *
+put_settings(uint8_t *p, const struct warts_trace *t)
+{
+	*p++ = t->attempts;
+	*p++ = t->hop_limit;
+	*p++ = t->method;
+	p = wbuf_put16(p, t->probe_size);
+	p = wbuf_put16(p, t->sport);
+	p = wbuf_put16(p, t->dport);
+	*p++ = t->first_ttl;
+	*p++ = t->tos;
+	*p++ = t->wait_s;
+	*p++ = t->loops;
+	p = wbuf_put16(p, t->hop_count);
+	*p++ = t->gap_limit;
+	*p++ = t->gap_action;
+	*p++ = t->loop_action;
+	p = wbuf_put16(p, t->probe_count);
+	*p++ = t->wait_probe_cs;
+	*p++ = t->confidence;
+	return p;
+}
+
+static void
+plain_write(struct wbuf *b, const struct warts_trace *t, uint64_t has)
+{
+	uint8_t *head, *p;
+
+	wbuf_room(b, PLAIN_MAX);
+	head = b->p + b->len;
+	p = wbuf_put32(head + PLAIN_HEAD, t->list);
+	p = wbuf_put32(p, t->cycle);
+	p = wbuf_put32(p, t->start.sec);
+	p = wbuf_put32(p, t->start.usec);
+	*p++ = t->stop_reason;
+	*p++ = t->stop_data;
+	if (has & WARTS_BIT(8))
+		*p++ = (uint8_t)t->flags;
+	p = put_settings(p, t);
+	if (has & WARTS_BIT(26))
+		p = wbuf_addr_at(b, p, &t->src);
+	p = wbuf_addr_at(b, p, &t->dst);
+	head[0] = (uint8_t)(has >> 1 | 0x80);
+	head[1] = (uint8_t)(has >> 8 | 0x80);
+	head[2] = (uint8_t)(has >> 15 | 0x80);
+	head[3] = (uint8_t)(has >> 22);
+	wbuf_put16(head + 4, (uint16_t)(p - head - PLAIN_HEAD));
+	b->len = (size_t)(p - b->p);
+}
+
 /* The section behind AT is complete: fill in its header. */
 static void
 section_end(struct wbuf *b, size_t at, unsigned int kind)
@@ -293,7 +356,10 @@ warts_trace_encode(struct wbuf *b, const struct warts_trace *t)
 
 	if (!(has & WARTS_HAS))
 		has = trace_fields(t);
-	warts_block_write(b, &trace_table, t, has);
+	if (is_plain(has))
+		plain_write(b, t, has);
+	else
+		warts_block_write(b, &trace_table, t, has);
 	wbuf_u16(b, t->nhops);
 	warts_hops_write(b, t->hops, t->nhops, t->probe_size);
 	sections_write(b, t);

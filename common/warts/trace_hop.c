@@ -67,12 +67,15 @@ warts_hop_is_too_big(const struct warts_hop *h)
 	return h->addr.family == ADDR_IPV6 && h->icmp_type == 2;
 }
 
-/* The fields of a reply that quotes, beside 7. */
+/* The fields of an ICMP reply. */
 static uint64_t
-quote_fields(const struct warts_hop *h, uint16_t trace_size)
+icmp_fields(const struct warts_hop *h, uint16_t trace_size)
 {
-	uint64_t has = WARTS_BIT(16);
+	uint64_t has = WARTS_BIT(7);
 
+	if (!warts_hop_quotes(h))
+		return has;
+	has |= WARTS_BIT(16);
 	if (h->q_len != trace_size || h->q_len != h->probe_size)
 		has |= WARTS_BIT(13);
 	if (h->q_ttl != 1)
@@ -91,9 +94,7 @@ hop_fields(const struct warts_hop *h, uint16_t trace_size)
 	    WARTS_BIT(11) | WARTS_BIT(18);
 
 	if (warts_hop_is_icmp(h))
-		has |= WARTS_BIT(7);
-	if (warts_hop_quotes(h))
-		has |= quote_fields(h, trace_size);
+		has |= icmp_fields(h, trace_size);
 	if (h->flags & WARTS_HOP_TCP)
 		has |= WARTS_BIT(15);
 	if (h->reply_ipid != 0)
@@ -107,6 +108,71 @@ hop_fields(const struct warts_hop *h, uint16_t trace_size)
 	return has;
 }
 
+/*
+ * What nearly every hop of ours has, and what it may have: written in one
+ * pass, since this is most of the work on a record.  With extensions or a name
+ * it goes through the table.
+ */
+#define PLAIN_ALWAYS                                                     \
+	(WARTS_BIT(2) | WARTS_BIT(3) | WARTS_BIT(4) | WARTS_BIT(5) |     \
+	    WARTS_BIT(6) | WARTS_BIT(8) | WARTS_BIT(9) | WARTS_BIT(11) | \
+	    WARTS_BIT(18))
+#define PLAIN_FIELDS                                                        \
+	(WARTS_HAS | PLAIN_ALWAYS | WARTS_BIT(7) | WARTS_BIT(10) |          \
+	    WARTS_BIT(12) | WARTS_BIT(13) | WARTS_BIT(14) | WARTS_BIT(16) | \
+	    WARTS_BIT(19))
+#define PLAIN_HEAD 5 /* flags (field 18 is in the third byte), length */
+#define PLAIN_MAX (PLAIN_HEAD + 32 + WBUF_ADDR_MAX)
+
+static inline uint8_t *
+put_reply(uint8_t *p, const struct warts_hop *h, uint64_t has)
+{
+	p = wbuf_put16(p, h->probe_size);
+	p = wbuf_put16(p, h->reply_size);
+	if (has & WARTS_BIT(10))
+		p = wbuf_put16(p, h->reply_ipid);
+	*p++ = h->reply_tos;
+	if (has & WARTS_BIT(12))
+		p = wbuf_put16(p, h->nhmtu);
+	if (has & WARTS_BIT(13))
+		p = wbuf_put16(p, h->q_len);
+	if (has & WARTS_BIT(14))
+		*p++ = h->q_ttl;
+	if (has & WARTS_BIT(16))
+		*p++ = h->q_tos;
+	return p;
+}
+
+static void
+plain_write(struct wbuf *b, const struct warts_hop *h, uint64_t has)
+{
+	uint8_t *head, *p;
+
+	wbuf_room(b, PLAIN_MAX);
+	head = b->p + b->len;
+	p = head + PLAIN_HEAD;
+	*p++ = h->probe_ttl;
+	*p++ = h->reply_ttl;
+	*p++ = (uint8_t)h->flags;
+	*p++ = h->attempt;
+	p = wbuf_put32(p, h->rtt_us);
+	if (has & WARTS_BIT(7)) {
+		*p++ = h->icmp_type;
+		*p++ = h->icmp_code;
+	}
+	p = put_reply(p, h, has);
+	p = wbuf_addr_at(b, p, &h->addr);
+	if (has & WARTS_BIT(19)) {
+		p = wbuf_put32(p, h->tx.sec);
+		p = wbuf_put32(p, h->tx.usec);
+	}
+	head[0] = (uint8_t)(has >> 1 | 0x80);
+	head[1] = (uint8_t)(has >> 8 | 0x80);
+	head[2] = (uint8_t)(has >> 15);
+	wbuf_put16(head + 3, (uint16_t)(p - head - PLAIN_HEAD));
+	b->len = (size_t)(p - b->p);
+}
+
 void
 warts_hops_write(
     struct wbuf *b, const struct warts_hop *hops, size_t n, uint16_t trace_size)
@@ -116,7 +182,11 @@ warts_hops_write(
 
 		if (!(has & WARTS_HAS))
 			has = hop_fields(&hops[i], trace_size);
-		warts_block_write(b, &table, &hops[i], has);
+		if ((has & PLAIN_ALWAYS) == PLAIN_ALWAYS &&
+		    (has & ~PLAIN_FIELDS) == 0)
+			plain_write(b, &hops[i], has);
+		else
+			warts_block_write(b, &table, &hops[i], has);
 	}
 }
 

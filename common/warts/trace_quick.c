@@ -125,17 +125,6 @@ work_out(struct warts_quick_form *f, uint64_t flags, const struct kind *k)
 	f->usable = 1;
 }
 
-static const struct warts_quick_form *
-find_form(struct warts_quick_form *forms, uint64_t flags, const struct kind *k)
-{
-	struct warts_quick_form *f;
-
-	f = &forms[(flags ^ flags >> 8 ^ flags >> 16) % WARTS_QUICK_FORMS];
-	if (f->flags != flags)
-		work_out(f, flags, k);
-	return f;
-}
-
 /* Flags of the block at S, as a mask of fields; 0 when they are not known. */
 static uint64_t
 take_flags(struct span *s)
@@ -150,6 +139,41 @@ take_flags(struct span *s)
 			return flags;
 	}
 	return 0;
+}
+
+static struct warts_quick_form *
+find_form(struct warts_quick_form *forms, struct span *s, const struct kind *k)
+{
+	const uint8_t *start = s->p;
+	uint64_t flags = take_flags(s);
+	struct warts_quick_form *f;
+	size_t len = (size_t)(s->p - start);
+
+	f = &forms[(flags ^ flags >> 8 ^ flags >> 16) % WARTS_QUICK_FORMS];
+	if (f->flags == flags)
+		return f;
+	work_out(f, flags, k);
+	if (len <= sizeof(f->raw)) {
+		memcpy(f->raw, start, len);
+		f->flag_bytes = (uint8_t)len;
+	}
+	return f;
+}
+
+/* The same; LAST is the form of the block before. */
+static inline struct warts_quick_form *
+take_form(struct warts_quick_form *forms, struct warts_quick_form *last,
+    struct span *s, const struct kind *k)
+{
+	size_t left = (size_t)(s->end - s->p);
+
+	if (last != NULL && last->flag_bytes == 3 && left > 3 &&
+	    s->p[0] == last->raw[0] && s->p[1] == last->raw[1] &&
+	    s->p[2] == last->raw[2]) {
+		s->p += 3;
+		return last;
+	}
+	return find_form(forms, s, k);
 }
 
 /* --- blocks --------------------------------------------------------------- */
@@ -179,18 +203,16 @@ take_addr(struct span *s)
 	return 1;
 }
 
-/* A block of kind K: its fixed fields in front, and its form; NULL when it is
+/* A block of kind K: its fixed fields in front; *LAST is its form.  NULL when it is
  * not known to be good. */
 static const uint8_t *
 take_block(struct span *s, struct warts_quick_form *forms, const struct kind *k,
-    const struct warts_quick_form **form)
+    struct warts_quick_form **last)
 {
 	const struct warts_quick_form *f;
-	uint64_t flags = take_flags(s);
 	const uint8_t *front, *end;
 
-	f = find_form(forms, flags, k);
-	*form = f;
+	f = *last = take_form(forms, *last, s, k);
 	if (!f->usable || s->end - s->p < 2)
 		return NULL;
 	front = s->p + 2;
@@ -212,7 +234,6 @@ take_block(struct span *s, struct warts_quick_form *forms, const struct kind *k,
 static int
 take_hops(struct warts_quick *q, struct span *s)
 {
-	const struct warts_quick_form *f;
 	const uint8_t *front;
 	uint32_t n;
 	int ttl = 0;
@@ -222,7 +243,7 @@ take_hops(struct warts_quick *q, struct span *s)
 	n = get16(s->p);
 	s->p += 2;
 	for (uint32_t i = 0; i < n; i++) {
-		front = take_block(s, q->hops, &hop_kind, &f);
+		front = take_block(s, q->hops, &hop_kind, &q->last_hop);
 		if (front == NULL || front[0] == 0 || front[0] < ttl)
 			return -1;
 		ttl = front[0];
@@ -235,20 +256,21 @@ warts_trace_quick(struct warts_quick *q, const uint8_t *body, size_t len,
     struct warts_quick_trace *out)
 {
 	struct span s = {.p = body, .end = body + len};
-	const struct warts_quick_form *f;
 	const uint8_t *front;
 	uint32_t count = 0;
+	uint8_t at;
 	int ttl;
 
-	front = take_block(&s, q->traces, &trace_kind, &f);
+	front = take_block(&s, q->traces, &trace_kind, &q->last_trace);
 	if (front == NULL)
 		return 0;
 	ttl = take_hops(q, &s);
 	/* Two bytes 0: there are no sections. */
 	if (ttl == -1 || s.end - s.p != 2 || get16(s.p) != 0)
 		return 0;
-	if (f->count_at != NO_COUNT)
-		count = get16(front + f->count_at);
+	at = q->last_trace->count_at;
+	if (at != NO_COUNT)
+		count = get16(front + at);
 	if (count > 255 || (count != 0 && count < (uint32_t)ttl))
 		return 0;
 	out->list = get32(front);

@@ -24,12 +24,16 @@ struct warts_quick_form {
 	uint8_t front, back; /* bytes */
 	uint8_t addrs;
 	uint8_t count_at; /* trace: of the hop count in front; 255: none */
+	uint8_t flag_bytes; /* 0 when more than 4: */
+	uint8_t raw[4]; /* ... as they are in the record */
 };
 
 /* Forms seen so far.  All zero is a good start. */
 struct warts_quick {
 	struct warts_quick_form traces[WARTS_QUICK_FORMS];
 	struct warts_quick_form hops[WARTS_QUICK_FORMS];
+	/* The one before; the next is mostly like it. */
+	struct warts_quick_form *last_trace, *last_hop;
 };
 
 struct warts_quick_trace {

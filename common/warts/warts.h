@@ -156,6 +156,21 @@ struct warts_exts {
 	struct warts_ext *ext;
 };
 
+/* Addresses in an IP option: record route, or those asked for timestamps. */
+struct warts_addrs {
+	uint8_t count;
+	struct addr *addr;
+};
+
+/* What an IP timestamp option held (RFC 791): milliseconds since midnight UT,
+ * with the addresses they are from where the option had them. */
+struct warts_stamps {
+	uint8_t count;
+	uint8_t addr_count; /* 0, or count */
+	uint32_t *stamp_ms;
+	struct addr *addr;
+};
+
 /* One reply.  Hops of a trace are in order of probe_ttl, then attempt. */
 struct warts_hop {
 	struct addr addr; /* who replied */
@@ -261,6 +276,120 @@ struct warts_trace {
 	struct warts_pmtud *pmtud; /* NULL if no such section */
 	struct warts_lastditch *lastditch; /* NULL if no such section */
 	struct warts_dtree *dtree; /* NULL if no such section */
+	uint32_t src_gid, dst_gid; /* as warts_hop.gid */
+	uint64_t has;
+	struct warts_arena *arena; /* owns the arrays of a decoded record */
+};
+
+/* --- ping.c --------------------------------------------------------------- */
+
+enum warts_ping_stop {
+	WARTS_PING_STOP_NONE = 0,
+	WARTS_PING_STOP_COMPLETED = 1,
+	WARTS_PING_STOP_ERROR = 2,
+	WARTS_PING_STOP_HALTED = 3,
+	WARTS_PING_STOP_INPROGRESS = 4,
+};
+
+enum warts_ping_method {
+	WARTS_PING_ICMP_ECHO = 0,
+	WARTS_PING_TCP_ACK = 1,
+	WARTS_PING_TCP_ACK_SPORT = 2,
+	WARTS_PING_UDP = 3,
+	WARTS_PING_UDP_DPORT = 4,
+	WARTS_PING_ICMP_TIME = 5,
+	WARTS_PING_TCP_SYN = 6,
+	WARTS_PING_TCP_SYNACK = 7,
+	WARTS_PING_TCP_RST = 8,
+	WARTS_PING_TCP_SYN_SPORT = 9, /* from here on not in 2021 */
+	WARTS_PING_UDP_SPORT = 10,
+};
+
+/* Bits of warts_ping.flags. */
+#define WARTS_PING_V4RR 0x0001
+#define WARTS_PING_SPOOF 0x0002
+#define WARTS_PING_PAYLOAD 0x0004
+#define WARTS_PING_TSONLY 0x0008
+#define WARTS_PING_TSANDADDR 0x0010
+#define WARTS_PING_ICMPSUM 0x0020
+#define WARTS_PING_DL 0x0040
+#define WARTS_PING_TBT 0x0080
+#define WARTS_PING_NOSRC 0x0100
+#define WARTS_PING_RAW 0x0200
+#define WARTS_PING_SOCKRX 0x0400
+#define WARTS_PING_DLTX 0x0800
+
+/* Bits of warts_ping_reply.flags. */
+#define WARTS_REPLY_TTL 0x01 /* reply_ttl is valid */
+#define WARTS_REPLY_IPID 0x02 /* reply_ipid is valid */
+#define WARTS_REPLY_PROBEIPID 0x04 /* probe_ipid is valid */
+#define WARTS_REPLY_DLTX 0x08 /* transmit time from the datalink */
+#define WARTS_REPLY_DLRX 0x10 /* receive time from the datalink */
+#define WARTS_REPLY_TOS 0x20 /* reply_tos is valid */
+
+/* One reply.  Those of one probe are beside each other, probes ascending. */
+struct warts_ping_reply {
+	struct addr addr; /* who replied */
+	uint8_t flags; /* WARTS_REPLY_ */
+	uint8_t reply_ttl;
+	uint16_t reply_size; /* whole IP packet, bytes */
+	uint8_t
+	    icmp_type; /* icmp_code lies behind it: one field of the block */
+	uint8_t icmp_code;
+	uint32_t rtt_us;
+	uint16_t probe; /* its number, from 0, below ping_sent */
+	uint16_t reply_ipid, probe_ipid; /* of IPv4 */
+	uint32_t reply_fragid; /* of IPv6 (RFC 8200), valid as reply_ipid */
+	uint8_t protocol; /* 1, 6, 17 or 58 */
+	uint8_t tcp_flags;
+	struct warts_addrs rr; /* record route, count 0 if none */
+	struct warts_stamps ts; /* timestamp option, count 0 if none */
+	struct warts_tv tx; /* probe sent; sec 0: not known */
+	/* ICMP timestamp reply (RFC 792): originate, receive, transmit, ms
+	 * since midnight UT. */
+	uint32_t icmp_ts[3];
+	uint8_t has_icmp_ts;
+	uint16_t sport; /* of the probe, where it varies; 0 if not said */
+	uint8_t reply_tos;
+	const char *ifname; /* where it arrived, NULL if not known */
+	uint16_t nhmtu; /* of a packet too big */
+	uint32_t gid; /* as warts_hop.gid */
+	uint32_t has;
+};
+
+struct warts_ping {
+	uint32_t list, cycle; /* file-local, 0 none */
+	struct addr src; /* ADDR_NONE if not known */
+	struct addr dst;
+	struct addr rtr; /* -r, or ADDR_NONE */
+	struct warts_tv start;
+	uint8_t stop_reason; /* enum warts_ping_stop */
+	uint8_t stop_data;
+	uint16_t data_len; /* pattern or, with WARTS_PING_PAYLOAD, payload */
+	const uint8_t *data;
+	uint16_t probe_count; /* -c */
+	uint16_t probe_size; /* whole IP packet, bytes */
+	uint8_t wait_s; /* -i, with wait_us */
+	uint32_t wait_us; /* 0..999999 */
+	uint8_t ttl; /* -m */
+	uint16_t reply_count; /* -o, 0: all probes are sent */
+	uint16_t ping_sent; /* probes sent */
+	uint8_t method; /* enum warts_ping_method */
+	uint16_t sport; /* or ICMP id */
+	uint16_t dport; /* or first ICMP sequence number */
+	uint32_t user_id; /* -U */
+	uint32_t flags; /* WARTS_PING_ */
+	uint8_t tos;
+	struct warts_addrs tsps; /* addresses asked for stamps, or count 0 */
+	uint16_t icmp_sum; /* -C, with WARTS_PING_ICMPSUM */
+	uint16_t pmtu; /* -M, 0 if not used */
+	uint8_t timeout_s; /* -W, with timeout_us */
+	uint32_t timeout_us; /* 0..999999 */
+	uint32_t tcp_ack; /* -A */
+	uint32_t tcp_seq;
+	const char *errmsg; /* NULL if none */
+	uint16_t nreplies;
+	struct warts_ping_reply *replies; /* nreplies */
 	uint32_t src_gid, dst_gid; /* as warts_hop.gid */
 	uint64_t has;
 	struct warts_arena *arena; /* owns the arrays of a decoded record */

@@ -7,7 +7,8 @@
 
 #define IPV4_HLEN 20
 #define IPV6_HLEN 40
-#define L4_HLEN 8 /* of UDP and of ICMP echo alike */
+#define L4_HLEN 8 /* of UDP and of ICMP alike */
+#define TCP_HLEN 20
 
 static void
 put16(uint8_t *p, uint16_t v)
@@ -46,33 +47,55 @@ packet_sum(const void *p, size_t len, uint64_t sum)
 uint16_t
 packet_csum(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~ntohs((uint16_t)sum);
+	uint32_t half;
+
+	/* Adding the halves to each other in both places leaves their sum, with
+	 * its carry, in the upper one. */
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)~ntohs((uint16_t)(half >> 16));
 }
 
 size_t
-packet_build_headers(int family)
+packet_build_headers_of(int family, enum probe_kind kind)
 {
-	return (family == ADDR_IPV4 ? IPV4_HLEN : IPV6_HLEN) + L4_HLEN;
+	return packet_build_headers(family) +
+	    (kind == PROBE_TCP ? TCP_HLEN - L4_HLEN : 0);
 }
 
+static uint8_t
+protocol(const struct probe *pr)
+{
+	if (pr->kind == PROBE_UDP)
+		return IPPROTO_UDP;
+	if (pr->kind == PROBE_TCP)
+		return IPPROTO_TCP;
+	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
+/* Sums and words are in network order, as the bytes lie in the packet. */
 static void
 build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)
 {
-	memset(p, 0, IPV4_HLEN);
-	p[0] = 0x45;
-	p[1] = pr->tos;
-	put16(p + 2, total);
-	put16(p + 4, pr->ipid);
-	p[6] = 0x40; /* don't fragment */
-	p[8] = pr->ttl;
-	p[9] = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
-	memcpy(p + 12, pr->src->b, 4);
-	memcpy(p + 16, pr->dst->b, 4);
-	put16(p + 10, packet_csum(packet_sum(p, IPV4_HLEN, 0)));
+	uint8_t proto = protocol(pr);
+	uint32_t w[5];
+	uint64_t sum = 0;
+
+	w[0] = htonl((0x45u + pr->ip_option_len / 4u) << 24 |
+	    (uint32_t)pr->tos << 16 | total);
+	w[1] = htonl((uint32_t)pr->ipid << 16 | 0x4000); /* don't fragment */
+	w[2] = htonl((uint32_t)pr->ttl << 24 | (uint32_t)proto << 16);
+	memcpy(&w[3], pr->src->b, 4);
+	memcpy(&w[4], pr->dst->b, 4);
+	for (int i = 0; i < 5; i++)
+		sum += w[i];
+	if (pr->ip_option_len != 0) {
+		memcpy(p + IPV4_HLEN, pr->ip_option, pr->ip_option_len);
+		sum = packet_sum(pr->ip_option, pr->ip_option_len, sum);
+	}
+	w[2] |= htonl(packet_csum(sum));
+	memcpy(p, w, IPV4_HLEN);
 }
 
 /*
@@ -83,86 +106,141 @@ build_ipv4(const struct probe *pr, uint8_t *p, uint16_t total)
 static uint32_t
 flow_label(const struct probe *pr)
 {
-	uint64_t h = addr_hash(pr->dst) ^ (addr_hash(pr->src) >> 1);
+	uint64_t src[2], dst[2], h;
 
-	h ^= (uint64_t)pr->sport << 16;
-	if (pr->kind == PROBE_UDP)
+	memcpy(src, pr->src->b, 16);
+	memcpy(dst, pr->dst->b, 16);
+	h = (uint64_t)pr->sport << 16;
+	if (pr->kind == PROBE_UDP || pr->kind == PROBE_TCP)
 		h ^= pr->dport;
-	h *= 0x9e3779b97f4a7c15ULL;
+	h = (h ^ src[0] ^ dst[1]) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 32 ^ src[1] ^ dst[0]) * 0x9e3779b97f4a7c15ULL;
 	return (uint32_t)(h >> 44);
 }
 
 static void
 build_ipv6(const struct probe *pr, uint8_t *p, uint16_t payload)
 {
-	uint32_t label = flow_label(pr);
+	uint8_t next = protocol(pr);
+	uint32_t w[2];
 
-	p[0] = (uint8_t)(0x60 | pr->tos >> 4);
-	p[1] = (uint8_t)((pr->tos & 15) << 4 | (label >> 16 & 15));
-	put16(p + 2, (uint16_t)label);
-	put16(p + 4, payload);
-	p[6] = pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6;
-	p[7] = pr->ttl;
+	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 | flow_label(pr));
+	w[1] = htonl((uint32_t)payload << 16 | (uint32_t)next << 8 | pr->ttl);
+	memcpy(p, w, 8);
 	memcpy(p + 8, pr->src->b, 16);
 	memcpy(p + 24, pr->dst->b, 16);
 }
 
-/* UDP and ICMPv6 cover a pseudo header, ICMP for IPv4 does not. */
+/* The addresses' part of a pseudo header. */
+static uint64_t
+addr_sum(const struct addr *a)
+{
+	uint32_t w[4];
+
+	memcpy(w, a->b, 16);
+	if (a->family == ADDR_IPV4)
+		return w[0];
+	return (uint64_t)w[0] + w[1] + w[2] + w[3];
+}
+
+/* All but ICMP for IPv4 cover a pseudo header. */
 static uint64_t
 pseudo_sum(const struct probe *pr, uint16_t len)
 {
-	int v4 = pr->dst->family == ADDR_IPV4;
-	size_t n = addr_len(pr->dst->family);
-	uint64_t sum;
+	uint8_t proto = protocol(pr);
 
-	if (v4 && pr->kind != PROBE_UDP)
+	if (proto == IPPROTO_ICMP)
 		return 0;
-	sum = packet_sum(pr->src->b, n, 0);
-	sum = packet_sum(pr->dst->b, n, sum);
-	sum += htons(pr->kind == PROBE_UDP ? IPPROTO_UDP : IPPROTO_ICMPV6);
-	return sum + htons(len);
+	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(proto) +
+	    htons(len);
 }
 
+static uint32_t
+icmp_type(const struct probe *pr)
+{
+	if (pr->dst->family == ADDR_IPV6)
+		return 128;
+	return pr->kind == PROBE_ICMP_TIME ? 13 : 8;
+}
+
+/* As build_l4, for TCP. */
 static void
-build_l4(const struct probe *pr, uint8_t *p)
+build_tcp(const struct probe *pr, uint8_t *p, uint64_t sum)
+{
+	uint32_t w[5] = {
+	    htonl((uint32_t)pr->sport << 16 | pr->dport),
+	    htonl(pr->tcp_seq),
+	    htonl(pr->tcp_ack),
+	    htonl((uint32_t)TCP_HLEN / 4 << 28 | (uint32_t)pr->tcp_flags << 16 |
+		pr->tcp_window),
+	};
+
+	sum += pseudo_sum(pr, (uint16_t)(TCP_HLEN + pr->payload_len));
+	for (int i = 0; i < 4; i++)
+		sum += w[i];
+	w[4] = htonl((uint32_t)packet_csum(sum) << 16);
+	memcpy(p, w, TCP_HLEN);
+}
+
+/*
+ * The transport header in two words; the checksum is the low half of the
+ * second in UDP, of the first in ICMP.  The payload at P + 8 is in its place,
+ * and SUM is its sum.
+ */
+static void
+build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 {
 	uint16_t len = (uint16_t)(L4_HLEN + pr->payload_len), csum;
-	uint8_t *csum_at = p + (pr->kind == PROBE_UDP ? 6 : 2);
-	uint64_t sum;
+	int udp = pr->kind == PROBE_UDP;
+	uint32_t w[2], *csum_at = &w[udp];
 
-	memset(p, 0, L4_HLEN);
-	if (pr->kind == PROBE_UDP) {
-		put16(p, pr->sport);
-		put16(p + 2, pr->dport);
-		put16(p + 4, len);
+	w[0] = (uint32_t)pr->sport << 16 | pr->dport;
+	if (udp) {
+		w[1] = htonl((uint32_t)len << 16);
 	} else {
-		p[0] = pr->dst->family == ADDR_IPV4 ? 8 : 128;
-		put16(p + 4, pr->sport);
-		put16(p + 6, pr->dport);
+		w[1] = htonl(w[0]);
+		w[0] = icmp_type(pr) << 24;
 	}
-	if (pr->payload != NULL)
-		memcpy(p + L4_HLEN, pr->payload, pr->payload_len);
-	else
-		memset(p + L4_HLEN, 0, pr->payload_len);
+	w[0] = htonl(w[0]);
+	sum += pseudo_sum(pr, len) + w[0] + w[1];
 	if (pr->fix_csum) {
-		assert(pr->payload_len >= 2);
-		put16(csum_at, pr->csum);
-		memset(p + L4_HLEN, 0, 2);
-		sum = packet_sum(p, len, pseudo_sum(pr, len));
-		put16(p + L4_HLEN, packet_csum(sum));
-		return;
+		csum = pr->csum;
+		put16(p + L4_HLEN, packet_csum(sum + htons(csum)));
+	} else {
+		csum = packet_csum(sum);
+		if (csum == 0 && udp)
+			csum = 0xffff; /* zero means "none" in UDP */
 	}
-	csum = packet_csum(packet_sum(p, len, pseudo_sum(pr, len)));
-	if (csum == 0 && pr->kind == PROBE_UDP)
-		csum = 0xffff; /* zero means "none" in UDP */
-	put16(csum_at, csum);
+	*csum_at |= htonl(csum);
+	memcpy(p, w, L4_HLEN);
+}
+
+/* The payload at P, and its sum without what `fix_csum' puts in. */
+static uint64_t
+build_payload(const struct probe *pr, uint8_t *p)
+{
+	size_t fixed = pr->fix_csum ? 2 : 0;
+
+	assert(pr->payload_len >= fixed);
+	if (pr->payload == NULL) {
+		/* The usual length, without a call. */
+		if (pr->payload_len == 16)
+			memset(p, 0, 16);
+		else
+			memset(p, 0, pr->payload_len);
+		return 0;
+	}
+	memcpy(p, pr->payload, pr->payload_len);
+	return packet_sum(p + fixed, pr->payload_len - fixed, 0);
 }
 
 int
 packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 {
-	size_t hlen = packet_build_headers(pr->dst->family);
+	size_t hlen = packet_build_headers_of(pr->dst->family, pr->kind) +
+	    pr->ip_option_len;
 	size_t total = hlen + pr->payload_len;
+	uint64_t sum;
 
 	if (total > cap || total > 0xffff)
 		return -1;
@@ -170,6 +248,10 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 		build_ipv4(pr, buf, (uint16_t)total);
 	else
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
-	build_l4(pr, buf + hlen - L4_HLEN);
+	sum = build_payload(pr, buf + hlen);
+	if (pr->kind == PROBE_TCP)
+		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
+	else
+		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	return (int)total;
 }

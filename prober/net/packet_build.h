@@ -3,10 +3,11 @@
  *
  * A probe is an IPv4 or IPv6 packet from the IP header on:
  *
- *	IPv4  20 bytes, DF set, no options      (RFC 791)
+ *	IPv4  20 bytes, DF set, and an option   (RFC 791)
  *	IPv6  40 bytes, no extension header     (RFC 8200)
  *	UDP    8 bytes                          (RFC 768)
- *	ICMP   8 bytes, echo request            (RFC 792, RFC 4443)
+ *	ICMP   8 bytes, echo or time request    (RFC 792, RFC 4443)
+ *	TCP   20 bytes, no options              (RFC 9293)
  *	payload
  *
  * Paris traceroute (Augustin et al., IMC 2006) needs a chosen transport
@@ -23,7 +24,7 @@
 
 #include "common/addr.h"
 
-enum probe_kind { PROBE_UDP, PROBE_ICMP_ECHO };
+enum probe_kind { PROBE_UDP, PROBE_ICMP_ECHO, PROBE_ICMP_TIME, PROBE_TCP };
 
 #define PROBE_SIZE_MAX 2048 /* bytes of a frame's buffer */
 
@@ -33,17 +34,28 @@ struct probe {
 	uint8_t ttl;
 	uint8_t tos;
 	uint16_t ipid; /* IPv4 only */
-	uint16_t sport; /* UDP source port, ICMP id */
-	uint16_t dport; /* UDP destination port, ICMP sequence */
+	uint16_t sport; /* source port, ICMP id */
+	uint16_t dport; /* destination port, ICMP sequence */
 	uint16_t csum; /* wanted transport checksum, with fix_csum */
-	int fix_csum; /* needs payload_len >= 2 */
+	int fix_csum; /* needs payload_len >= 2; not for TCP */
+	uint32_t tcp_seq, tcp_ack;
+	uint16_t tcp_window;
+	uint8_t tcp_flags;
+	uint8_t ip_option_len; /* IPv4: 0..40, a multiple of 4 */
+	const uint8_t *ip_option;
 	const uint8_t *payload; /* NULL: zeros */
 	uint16_t payload_len;
 	uint32_t id; /* the technique's own, given back when sent */
 };
 
-/* Bytes of headers before the payload for FAMILY. */
-size_t packet_build_headers(int family);
+/* Bytes of headers before the payload for FAMILY, without an option: of UDP
+ * and ICMP alike; of KIND. */
+static inline size_t
+packet_build_headers(int family)
+{
+	return (family == ADDR_IPV4 ? 20 : 40) + 8;
+}
+size_t packet_build_headers_of(int family, enum probe_kind kind);
 
 /*
  * Write PR as a packet to BUF of CAP bytes.  Returns its length, or -1 if it

@@ -4,8 +4,9 @@
  *
  * Understood: ICMP and ICMPv6 errors that quote an IP packet (RFC 792, 4443),
  * with their extensions (RFC 4884: by the length field, or at byte 128 as
- * routers did before it); echo replies; TCP and UDP.  IPv6 extension headers
- * are not walked: routers do not put any before their errors.
+ * routers did before it); echo and timestamp replies; TCP and UDP; a record
+ * route or timestamp option (RFC 791).  Of IPv6 extension headers only that of
+ * a first fragment is walked: routers do not put any before their errors.
  */
 #ifndef PROBER_PACKET_PARSE_H
 #define PROBER_PACKET_PARSE_H

@@ -24,6 +24,10 @@
 #define TX_BATCH 64
 #define TX_BUF_BYTES (4 * 1024 * 1024)
 
+_Static_assert(sizeof(((struct link_path *)0)->mac) ==
+	sizeof(((struct sockaddr_ll *)0)->sll_addr),
+    "a link address is copied whole");
+
 enum tx_way { WAY_PACKET, WAY_RAW4, WAY_RAW6, WAYS };
 
 struct tx {
@@ -74,6 +78,12 @@ tx_open(int raw, const char **why)
 	struct tx *tx = xcalloc(1, sizeof(*tx));
 	int size = TX_BUF_BYTES;
 
+	/* What is the same for every frame; the rest is zero. */
+	for (int i = 0; i < TX_BATCH; i++) {
+		tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
+		tx->msgs[i].msg_hdr.msg_iov = &tx->iovs[i];
+		tx->msgs[i].msg_hdr.msg_iovlen = 1;
+	}
 	tx->raw = raw;
 	tx->fds[WAY_PACKET] = raw ? -1 : open_packet();
 	if (tx->fds[WAY_PACKET] == -1)
@@ -127,7 +137,7 @@ name_packet(struct tx *tx, int i, const struct tx_frame *f)
 	    htons(f->family == ADDR_IPV4 ? ETH_P_IP : ETH_P_IPV6);
 	ll->sll_ifindex = f->path->ifindex;
 	ll->sll_halen = f->path->mac_len;
-	memcpy(ll->sll_addr, f->path->mac, f->path->mac_len);
+	memcpy(ll->sll_addr, f->path->mac, sizeof(ll->sll_addr));
 	tx->msgs[i].msg_hdr.msg_namelen = sizeof(*ll);
 }
 
@@ -156,10 +166,6 @@ send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
 	for (int i = 0; i < n; i++) {
 		tx->iovs[i].iov_base = (void *)(uintptr_t)f[i].packet;
 		tx->iovs[i].iov_len = f[i].len;
-		memset(&tx->msgs[i], 0, sizeof(tx->msgs[i]));
-		tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
-		tx->msgs[i].msg_hdr.msg_iov = &tx->iovs[i];
-		tx->msgs[i].msg_hdr.msg_iovlen = 1;
 		if (way == WAY_PACKET)
 			name_packet(tx, i, &f[i]);
 		else

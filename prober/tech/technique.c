@@ -11,13 +11,15 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
 
-extern const struct technique technique_trace;
+extern const struct technique technique_trace, technique_ping;
 
 const struct technique *const technique_table[] = {
     &technique_trace,
+    &technique_ping,
     NULL,
 };
 
@@ -85,25 +87,57 @@ set_hex(struct parse *ps, const struct technique_opt *o, const char *arg)
 {
 	struct technique_hex *hex =
 	    (void *)((uint8_t *)ps->m->conf + o->offset);
-	size_t n = strlen(arg);
+	size_t digits = strlen(arg), odd = digits % 2, n = (digits + odd) / 2;
+	size_t max = o->max != 0 ? o->max : sizeof(hex->bytes);
 
-	if (n == 0 || n % 2 != 0 || n / 2 > sizeof(hex->bytes))
+	if (n == 0 || n > max || (odd && o->min == 0))
 		return refuse(ps, "-%c failed: %s must be 1 - %zu hex bytes",
-		    o->letter, o->name, sizeof(hex->bytes));
-	for (size_t i = 0; i < n; i += 2) {
-		int hi = hex_digit(arg[i]), lo = hex_digit(arg[i + 1]);
+		    o->letter, o->name, max);
+	for (size_t i = 0; i < n; i++) {
+		int hi = i == 0 && odd ? 0 : hex_digit(arg[2 * i - odd]);
+		int lo = hex_digit(arg[2 * i + 1 - odd]);
 
 		if (hi == -1 || lo == -1)
 			return refuse(ps, "-%c failed: %s is not hexadecimal",
 			    o->letter, o->name);
-		hex->bytes[i / 2] = (uint8_t)(hi << 4 | lo);
+		hex->bytes[i] = (uint8_t)(hi << 4 | lo);
 	}
-	hex->len = (uint16_t)(n / 2);
+	hex->len = (uint16_t)n;
 	return 0;
 }
 
 static int
-set_option(struct parse *ps, const struct technique_opt *o, const char *arg)
+set_seconds(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	int64_t ns, us;
+
+	if (scan_duration(arg, NS_PER_SEC, &ns) == -1)
+		return refuse(ps, "-%c failed: %s is not a duration: %s",
+		    o->letter, o->name, arg);
+	us = ns / NS_PER_US;
+	if (us < o->min || us > o->max)
+		return refuse(ps,
+		    "-%c failed: %s must be within %u.%03u - %u.%03u s",
+		    o->letter, o->name, o->min / 1000000, o->min / 1000 % 1000,
+		    o->max / 1000000, o->max / 1000 % 1000);
+	*(uint32_t *)(void *)((uint8_t *)ps->m->conf + o->offset) =
+	    (uint32_t)us;
+	return 0;
+}
+
+static int
+set_call(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	const char *why = o->set(ps->m->conf, arg);
+
+	if (why == NULL)
+		return 0;
+	return refuse(
+	    ps, "-%c failed: %s %s: %s", o->letter, o->name, arg, why);
+}
+
+static int
+set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 {
 	switch (o->kind) {
 	case OPT_FLAG:
@@ -114,9 +148,42 @@ set_option(struct parse *ps, const struct technique_opt *o, const char *arg)
 		return set_word(ps, o, arg);
 	case OPT_HEX:
 		return set_hex(ps, o, arg);
+	case OPT_SECONDS:
+		return set_seconds(ps, o, arg);
+	case OPT_CALL:
+		return set_call(ps, o, arg);
 	default:
 		return set_number(ps, o, arg);
 	}
+}
+
+static int
+set_option(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	if (set_value(ps, o, arg) == -1)
+		return -1;
+	if (o->given != 0)
+		((uint8_t *)ps->m->conf)[o->given] = 1;
+	return 0;
+}
+
+int
+technique_addrs_scan(const char *list, int family, struct technique_addrs *out)
+{
+	char *copy = xstrdup(list), *save = NULL, *word;
+	int ok = 1;
+
+	out->count = 0;
+	for (word = strtok_r(copy, ",", &save); ok && word != NULL;
+	     word = strtok_r(NULL, ",", &save)) {
+		struct addr *a = &out->addr[out->count];
+
+		ok = out->count < sizeof(out->addr) / sizeof(out->addr[0]) &&
+		    addr_scan(word, a) == 0 && a->family == family;
+		out->count += (uint8_t)ok;
+	}
+	free(copy);
+	return ok && out->count > 0 ? 0 : -1;
 }
 
 static const struct technique_opt *
@@ -252,4 +319,10 @@ uint16_t
 technique_default_port(void)
 {
 	return (uint16_t)(getpid() | 0x8000);
+}
+
+uint16_t
+technique_default_id(void)
+{
+	return (uint16_t)getpid();
 }

@@ -33,24 +33,35 @@ struct task;
 enum reply_kind {
 	REPLY_ICMP_ERROR, /* quotes a probe */
 	REPLY_ICMP_ECHO, /* echo reply */
+	REPLY_ICMP_TIME, /* timestamp reply (RFC 792) */
 	REPLY_UDP,
 	REPLY_TCP,
 };
 
 /* One packet received, as packet_parse() understands it. */
 struct reply {
+	int64_t rx_ns; /* wall clock, by the kernel */
+	/* RFC 4884 extension objects, from behind the extension header: */
+	const uint8_t *ext; /* NULL if none; gone after the call */
 	enum reply_kind kind;
 	struct addr from;
 	struct addr target; /* quoted destination; `from' if nothing quoted */
-	int64_t rx_ns; /* wall clock, by the kernel */
+	uint16_t ext_len;
 	uint16_t size; /* whole IP packet */
 	uint16_t ipid; /* 0 for IPv6 */
 	uint8_t ttl, tos;
+	uint8_t protocol; /* IPPROTO_ */
 	uint8_t icmp_type, icmp_code;
 	uint16_t icmp_id, icmp_seq; /* of an echo reply */
 	uint16_t nhmtu; /* next-hop MTU of a "too big" */
 	uint16_t sport, dport; /* of a TCP or UDP reply */
 	uint8_t tcp_flags;
+	uint8_t has_fragid; /* IPv6: it came with a fragment header, */
+	uint32_t fragid; /* of this identification (RFC 8200) */
+	const uint8_t *icmp_stamps; /* three words; gone after the call */
+	/* The record route or timestamp option of an IPv4 header: */
+	const uint8_t *ip_option; /* gone after the call */
+	uint8_t ip_option_len; /* 0 if none */
 	/* The quoted packet of an ICMP error: */
 	uint8_t q_proto; /* IPPROTO_ */
 	uint8_t q_ttl, q_tos;
@@ -58,18 +69,17 @@ struct reply {
 	uint16_t q_ipid;
 	uint16_t q_sport, q_dport; /* or ICMP id, sequence */
 	uint16_t q_csum;
-	/* RFC 4884 extension objects, from behind the extension header: */
-	const uint8_t *ext; /* NULL if none; gone after the call */
-	uint16_t ext_len;
 };
 
 /* --- what to record --------------------------------------------------------- */
 
 struct technique_record {
-	uint16_t type; /* enum warts_type: which member of the union */
+	uint16_t type; /* enum warts_type: which member of the union; they all
+			* begin at one place */
 	uint64_t number; /* of the command; set by the engine */
 	union {
 		struct warts_trace trace;
+		struct warts_ping ping;
 	};
 };
 
@@ -81,8 +91,21 @@ enum technique_opt_kind {
 	OPT_U16,
 	OPT_U32,
 	OPT_WORD, /* one of words[], stored as uint8_t index */
-	OPT_HEX, /* struct technique_hex */
+	/* struct technique_hex; max: bytes, 0 for all there is room; min 1: an
+	 * odd number of digits has a zero in front. */
+	OPT_HEX,
+	OPT_SECONDS, /* uint32_t microseconds, min .. max; given in seconds */
+	OPT_CALL, /* by the set function */
 };
+
+struct technique_addrs {
+	uint8_t count;
+	struct addr addr[4];
+};
+
+/* "A,B,..." of FAMILY into OUT; 0 or -1. */
+int
+technique_addrs_scan(const char *list, int family, struct technique_addrs *out);
 
 struct technique_hex {
 	uint16_t len;
@@ -96,6 +119,9 @@ struct technique_opt {
 	uint32_t min, max;
 	const char *name; /* "attempts", for messages and help */
 	const char *const *words; /* OPT_WORD: ends with NULL */
+	uint16_t given; /* offset of an uint8_t to be 1 then, or 0 */
+	/* OPT_CALL: put ARG into CONF; NULL, or a static reason. */
+	const char *(*set)(void *conf, const char *arg);
 };
 
 /* --- the technique ------------------------------------------------------------ */
@@ -146,14 +172,18 @@ void technique_unref(struct measurement *m);
 
 /* The source port, ICMP id of this process: (pid & 0xffff) | 0x8000. */
 uint16_t technique_default_port(void);
+/* The ICMP id of its pings, as scamper has it: pid & 0xffff. */
+uint16_t technique_default_id(void);
 
 /* --- what the engine gives (window.c; stubs in a technique's unit test) ------- */
 
-/* Its state (zeroed at the start), its parsed options, its two addresses. */
-void *task_state(struct task *t);
-const void *task_conf(const struct task *t);
-const struct addr *task_src(const struct task *t);
-const struct addr *task_dst(const struct task *t);
+/* Its state (zeroed at the start), its parsed options, its two addresses: the
+ * same all its life, so the compiler need not ask twice. */
+#define TASK_CONST __attribute__((const))
+TASK_CONST void *task_state(struct task *t);
+TASK_CONST const void *task_conf(const struct task *t);
+TASK_CONST const struct addr *task_src(const struct task *t);
+TASK_CONST const struct addr *task_dst(const struct task *t);
 
 /* Call ->probe as soon as the pacer has a credit. */
 void probe_send(struct task *t);
@@ -165,6 +195,10 @@ void probe_done(struct task *t);
 #define TECHNIQUE_BLOCK 120 /* usable bytes of a block */
 /* A zeroed block of TECHNIQUE_BLOCK bytes, freed with the task. */
 void *technique_block(struct task *t);
+/* T's blocks in the order of their making: the last (there is one); the one
+ * behind BLOCK, of NULL the first; NULL behind the last. */
+void *technique_last_block(const struct task *t);
+void *technique_next_block(const struct task *t, const void *block);
 /* SIZE zeroed bytes, good until the record has been written. */
 void *technique_scratch(size_t size);
 

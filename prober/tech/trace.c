@@ -31,25 +31,25 @@ static const char *const method_words[] = {
 #define AT(member) offsetof(struct trace_conf, member)
 
 static const struct technique_opt trace_opts[] = {
-    {'d', OPT_U16, AT(dport), 1, 65535, "dport", NULL},
-    {'f', OPT_U8, AT(first_ttl), 1, 255, "first hop", NULL},
-    {'g', OPT_U8, AT(gap_limit), 1, 255, "gaplimit", NULL},
-    {'G', OPT_U8, AT(gap_action), 1, 2, "gapaction", NULL},
-    {'l', OPT_U8, AT(loops), 0, 255, "loops", NULL},
-    {'m', OPT_U8, AT(hop_limit), 0, 255, "max ttl", NULL},
-    {'p', OPT_HEX, AT(payload), 0, 0, "payload", NULL},
-    {'P', OPT_WORD, AT(method), 0, 0, "method", method_words},
-    {'q', OPT_U8, AT(attempts), 1, 20, "attempts", NULL},
-    {'Q', OPT_FLAG, AT(flags), WARTS_TRACE_ALLATTEMPTS, 0, "all attempts",
-	NULL},
-    {'s', OPT_U16, AT(sport), 1, 65535, "sport", NULL},
-    {'t', OPT_U8, AT(tos), 0, 255, "tos", NULL},
+    {'d', OPT_U16, AT(dport), 1, 65535, "dport", NULL, 0, NULL},
+    {'f', OPT_U8, AT(first_ttl), 1, 255, "first hop", NULL, 0, NULL},
+    {'g', OPT_U8, AT(gap_limit), 1, 255, "gaplimit", NULL, 0, NULL},
+    {'G', OPT_U8, AT(gap_action), 1, 2, "gapaction", NULL, 0, NULL},
+    {'l', OPT_U8, AT(loops), 0, 255, "loops", NULL, 0, NULL},
+    {'m', OPT_U8, AT(hop_limit), 0, 255, "max ttl", NULL, 0, NULL},
+    {'p', OPT_HEX, AT(payload), 0, 0, "payload", NULL, 0, NULL},
+    {'P', OPT_WORD, AT(method), 0, 0, "method", method_words, 0, NULL},
+    {'q', OPT_U8, AT(attempts), 1, 20, "attempts", NULL, 0, NULL},
+    {'Q', OPT_FLAG, AT(flags), WARTS_TRACE_ALLATTEMPTS, 0, "all attempts", NULL,
+	0, NULL},
+    {'s', OPT_U16, AT(sport), 1, 65535, "sport", NULL, 0, NULL},
+    {'t', OPT_U8, AT(tos), 0, 255, "tos", NULL, 0, NULL},
     {'T', OPT_FLAG, AT(flags), WARTS_TRACE_IGNORETTLDST, 0,
-	"ignore time exceeded from the target", NULL},
-    {'U', OPT_U32, AT(user_id), 0, UINT32_MAX, "userid", NULL},
-    {'w', OPT_U8, AT(wait_s), 1, 10, "wait", NULL},
-    {'W', OPT_U8, AT(wait_probe_cs), 0, 200, "wait-probe", NULL},
-    {0, 0, 0, 0, 0, NULL, NULL},
+	"ignore time exceeded from the target", NULL, 0, NULL},
+    {'U', OPT_U32, AT(user_id), 0, UINT32_MAX, "userid", NULL, 0, NULL},
+    {'w', OPT_U8, AT(wait_s), 1, 10, "wait", NULL, 0, NULL},
+    {'W', OPT_U8, AT(wait_probe_cs), 0, 200, "wait-probe", NULL, 0, NULL},
+    {0, 0, 0, 0, 0, NULL, NULL, 0, NULL},
 };
 
 /* --- configuration ---------------------------------------------------------- */
@@ -129,21 +129,12 @@ number_probe(const struct trace_conf *c, unsigned int number, struct probe *pr)
 	}
 }
 
-uint16_t
-trace_payload_len(const struct trace_conf *c, int family)
-{
-	if (c->payload.len > 0)
-		return c->payload.len;
-	return family == ADDR_IPV4 ? 16 : 12;
-}
-
 static void
 trace_probe(struct task *t, struct probe *pr)
 {
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
 	unsigned int number = tr->nprobes;
-	struct trace_probe *p = trace_probe_add(t, tr);
 
 	tr->asked = 0;
 	memset(pr, 0, sizeof(*pr));
@@ -157,9 +148,7 @@ trace_probe(struct task *t, struct probe *pr)
 	pr->payload = c->payload.len > 0 ? c->payload.bytes : NULL;
 	pr->payload_len = trace_payload_len(c, pr->dst->family);
 	number_probe(c, number, pr);
-	p->tx_us = TX_UNKNOWN;
-	p->ttl = pr->ttl;
-	p->attempt = tr->attempt;
+	trace_probe_add(t, tr, pr->ttl, tr->attempt);
 }
 
 static void
@@ -167,11 +156,13 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 {
 	struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
+	uint64_t us = 0;
 
-	if (tx_ns < tr->start_ns)
-		tx_ns = tr->start_ns; /* the clock has been set back */
-	trace_probe_get(tr, id)->tx_us =
-	    (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
+	/* The clock may have been set back, or ahead by half a year. */
+	if (tx_ns > tr->start_ns)
+		us = (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
+	trace_set_tx_us(
+	    trace_probe_get(t, tr, id), us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
 	/* While it waited to leave, a late reply may have called for the next
 	 * one: that stands, and only its pause begins again. */
 	if (!tr->asked)
@@ -184,11 +175,11 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 static int64_t
 last_tx_ns(const struct trace *tr, int64_t now_ns)
 {
-	const struct trace_probe *p = trace_probe_get(tr, tr->nprobes - 1u);
+	uint64_t tx_us = trace_tx_us(tr->last);
 
-	if (p->tx_us == TX_UNKNOWN)
+	if (tx_us == TX_UNKNOWN)
 		return now_ns;
-	return tr->start_ns + (int64_t)p->tx_us * NS_PER_US;
+	return tr->start_ns + (int64_t)tx_us * NS_PER_US;
 }
 
 /* --- going on -------------------------------------------------------------------- */
@@ -365,29 +356,37 @@ match_icmp(
 	return by_id(tr, r->q_dport + 1u);
 }
 
+/* Has probe NUMBER left? */
+static int
+has_left(const struct task *t, const struct trace *tr, int number)
+{
+	return trace_tx_us(trace_probe_get(t, tr, (unsigned int)number)) !=
+	    TX_UNKNOWN;
+}
+
 /* The last probe that has left; -1 if none. */
 static int
-last_sent(const struct trace *tr)
+last_sent(const struct task *t, const struct trace *tr)
 {
 	int n = tr->nprobes - 1;
 
-	while (
-	    n >= 0 && trace_probe_get(tr, (unsigned int)n)->tx_us == TX_UNKNOWN)
+	while (n >= 0 && !has_left(t, tr, n))
 		n--;
 	return n;
 }
 
 /* The number of the probe that R answers, or -1. */
 static int
-match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
+match(const struct task *t, const struct trace *tr, const struct reply *r)
 {
+	const struct trace_conf *c = task_conf(t);
 	int udp = c->method == UDP || c->method == UDP_PARIS;
 	int n = -1;
 
 	if (udp && r->kind == REPLY_ICMP_ERROR)
 		n = match_udp(tr, c, r);
 	else if (udp && r->kind == REPLY_UDP && r->dport == c->sport)
-		n = last_sent(tr); /* no number in it */
+		n = last_sent(t, tr); /* no number in it */
 	else if (!udp)
 		n = match_icmp(tr, c, r);
 	return n;
@@ -397,7 +396,7 @@ match(const struct trace *tr, const struct trace_conf *c, const struct reply *r)
 static int
 is_time_exceeded(const struct reply *r)
 {
-	return r->icmp_type == (r->from.family == ADDR_IPV4 ? 11 : 3);
+	return r->icmp_type == trace_time_exceeded(r->from.family);
 }
 
 static int
@@ -496,27 +495,25 @@ static void
 trace_reply(struct task *t, const struct reply *r)
 {
 	struct trace *tr = task_state(t);
-	const struct trace_conf *c = task_conf(t);
-	const struct trace_probe *p;
+	struct trace_probe *p;
 	struct trace_hop *h;
-	int number = match(tr, c, r), lastditch;
+	int number = match(t, tr, r);
 
 	if (number == -1)
 		return;
-	p = trace_probe_get(tr, (unsigned int)number);
-	if (p->tx_us == TX_UNKNOWN)
+	p = trace_probe_get(t, tr, (unsigned int)number);
+	if (trace_tx_us(p) == TX_UNKNOWN)
 		return; /* cannot answer what has not left: forged */
-	lastditch = tr->lastditch_from != 0 && number >= tr->lastditch_from;
-	h = trace_hop_add(t, tr, r, number);
+	h = trace_hop_add(t, tr, r, p, (unsigned int)number);
 	if (h == NULL)
 		return;
-	if (lastditch) {
+	if (tr->lastditch_from != 0 && number >= tr->lastditch_from) {
 		finish(t, tr, WARTS_STOP_GAPLIMIT, 0);
 		return;
 	}
 	if (p->ttl > tr->answered)
-		tr->answered = (uint8_t)p->ttl;
-	if (is_news(tr, c, number, p))
+		tr->answered = p->ttl;
+	if (is_news(tr, task_conf(t), number, p))
 		advance(t, tr, r, h);
 }
 

@@ -5,8 +5,19 @@
  *	trace_store.c	what is remembered of a trace in progress
  *	trace_record.c	the finished trace as a record
  *
- * Memory: the state, and blocks: an entry per probe sent (8 bytes) and one per
- * reply (24 bytes, IPv6 36), each kind in a chain in order of time.
+ * Memory: the state, and a log of what happened in order of time, in blocks of
+ * the engine's: entries, each begun by its kind, none across two blocks.
+ *
+ *	entry	bytes	what
+ *	PROBE	8	a probe: ttl, attempt, when it left
+ *	HOP	16, 28	a reply from an IPv4, IPv6 address
+ *	ODD	12	before a HOP that is not as nearly all are
+ *	EXT	4..	behind a HOP: its extension objects, in pieces
+ *
+ * Nearly all replies are to the last probe and say time exceeded, with the
+ * packet quoted as it was sent and a ttl of 1: this is not written down.  So a
+ * hop takes 24 bytes with its probe, a silent probe 8, and five hops fill a
+ * block.
  */
 #ifndef PROBER_TRACE_H
 #define PROBER_TRACE_H
@@ -15,7 +26,8 @@
 
 #define NS_PER_SEC 1000000000LL
 #define NS_PER_US 1000LL
-#define TX_UNKNOWN ((1ULL << 47) - 1)
+#define TX_UNKNOWN ((1ULL << 44) - 1)
+#define HOP_FLAGS_ALL (WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS)
 #define REPLIES_MAX 12 /* kept per probe: 255 ttls x 20 attempts fit a record */
 
 enum trace_method { UDP, ICMP, UDP_PARIS, ICMP_PARIS };
@@ -30,102 +42,166 @@ struct trace_conf {
 	struct technique_hex payload;
 };
 
-struct trace_probe {
-	uint64_t tx_us : 47; /* since the start; TX_UNKNOWN: not yet */
-	uint64_t ttl : 8;
-	uint64_t attempt : 5;
-	uint64_t nreplies : 4; /* kept */
+enum trace_entry_kind {
+	ENTRY_NONE, /* nothing more in this block */
+	ENTRY_PROBE,
+	ENTRY_HOP,
+	ENTRY_ODD,
+	ENTRY_EXT,
 };
 
-/* As long as the address of its family needs: see trace_hop_size(). */
+/* What each entry begins with. */
+struct trace_entry {
+	uint8_t kind : 3; /* enum trace_entry_kind */
+	uint8_t attempt : 5; /* of a PROBE */
+};
+
+struct trace_probe {
+	struct trace_entry e;
+	uint8_t ttl;
+	uint16_t nreplies : 4; /* kept */
+	uint16_t tx_high : 12; /* see trace_tx_us() */
+	uint32_t tx_low;
+};
+
 struct trace_hop {
-	uint32_t rtt_us;
-	uint16_t probe; /* number */
-	uint16_t size, ipid, q_len;
+	struct trace_entry e;
 	uint8_t probe_ttl;
-	uint8_t ttl, tos, q_ttl, q_tos, icmp_type, icmp_code;
-	uint8_t flags; /* WARTS_HOP_ */
+	uint8_t ttl, tos;
+	uint16_t size, ipid;
+	uint32_t rtt_us;
 	uint8_t addr[]; /* of the target's family */
 };
 
-#define PROBES_PER_BLOCK 14
-#define HOP_BYTES_PER_BLOCK (TECHNIQUE_BLOCK - sizeof(void *))
-#define EXT_PER_BLOCK 104
-
-/* Blocks of one kind make a chain; `next' first, so that it can be generic. */
-struct probe_block {
-	struct probe_block *next;
-	struct trace_probe p[PROBES_PER_BLOCK];
+struct trace_odd {
+	struct trace_entry e;
+	uint8_t flags; /* WARTS_HOP_, beside those of all */
+	uint16_t probe; /* number of the one that is answered */
+	uint8_t icmp_type, icmp_code, q_ttl, q_tos;
+	uint16_t q_len, nhmtu;
 };
 
-struct hop_block {
-	struct hop_block *next;
-	uint32_t bytes[HOP_BYTES_PER_BLOCK / sizeof(uint32_t)];
-};
-
-/* What few hops have: extension objects, in pieces, and a next-hop MTU. */
-struct ext_block {
-	struct ext_block *next;
-	uint16_t hop, len; /* hop: number, in order of arrival */
-	uint16_t nhmtu;
-	uint8_t bytes[EXT_PER_BLOCK - 2];
+struct trace_ext {
+	struct trace_entry e;
+	uint16_t len;
+	uint8_t bytes[];
 };
 
 _Static_assert(sizeof(struct trace_probe) == 8, "probe");
-_Static_assert(sizeof(struct probe_block) <= TECHNIQUE_BLOCK, "probe block");
-_Static_assert(sizeof(struct hop_block) <= TECHNIQUE_BLOCK, "hop block");
-_Static_assert(sizeof(struct trace_hop) == 20, "hop");
-_Static_assert(sizeof(struct ext_block) <= TECHNIQUE_BLOCK, "ext block");
+_Static_assert(sizeof(struct trace_hop) == 12, "hop");
+_Static_assert(sizeof(struct trace_odd) == 12, "odd");
+_Static_assert(sizeof(struct trace_ext) == 4, "ext");
 
 enum trace_mode { MODE_TRACE, MODE_LASTDITCH, MODE_PAUSE };
 
 struct trace {
 	int64_t start_ns; /* wall clock */
-	struct probe_block *probes, *probes_last;
-	struct hop_block *hops, *hops_last;
-	struct ext_block *exts; /* the latest first */
-	uint64_t seen; /* a bit, by hash, for each address that replied */
+	struct trace_probe *last; /* the last probe, in the log */
+	uint64_t seen[2]; /* two bits, by hash, for each address that replied */
 	uint16_t nprobes, nhops;
 	uint16_t lastditch_from; /* number of its first probe, or 0 */
+	uint8_t used; /* bytes of the log's last block */
 	uint8_t ttl, attempt;
 	uint8_t answered; /* the highest ttl with a reply, or 0 */
-	uint8_t maybe_again; /* the last reply's bit was in `seen' */
-	uint8_t mode; /* enum trace_mode */
-	uint8_t after_mode; /* MODE_PAUSE: what the pause interrupts */
 	uint8_t stop_reason, stop_data;
 	uint8_t loops;
 	uint8_t agains; /* probes repeated because replies were lost here */
-	uint8_t asked; /* for a credit, and the probe is not built yet */
+	uint8_t mode : 2; /* enum trace_mode */
+	uint8_t after_mode : 2; /* MODE_PAUSE: what the pause interrupts */
+	uint8_t asked : 1; /* for a credit, and the probe is not built yet */
+	uint8_t maybe_again : 1; /* the last reply's bits were in `seen' */
+	uint8_t exts : 1; /* there are some in the log */
 };
 
-/* Payload bytes of a probe to an address of FAMILY. */
-uint16_t trace_payload_len(const struct trace_conf *c, int family);
+_Static_assert(sizeof(struct trace) == 48, "a task is two cache lines");
+
+/* The ICMP type of "time exceeded" (RFC 792, 4443). */
+static inline uint8_t
+trace_time_exceeded(int family)
+{
+	return family == ADDR_IPV4 ? 11 : 3;
+}
+
+/* When P left: microseconds since the start; TX_UNKNOWN: not yet. */
+static inline uint64_t
+trace_tx_us(const struct trace_probe *p)
+{
+	return (uint64_t)p->tx_high << 32 | p->tx_low;
+}
+
+static inline void
+trace_set_tx_us(struct trace_probe *p, uint64_t us)
+{
+	p->tx_high = (uint16_t)(us >> 32 & 0xfff);
+	p->tx_low = (uint32_t)us;
+}
+
+/* Payload bytes of a probe to an address of FAMILY; and the whole packet. */
+static inline uint16_t
+trace_payload_len(const struct trace_conf *c, int family)
+{
+	if (c->payload.len > 0)
+		return c->payload.len;
+	return family == ADDR_IPV4 ? 16 : 12;
+}
+
+static inline uint16_t
+trace_probe_size(const struct trace_conf *c, int family)
+{
+	return (uint16_t)(packet_build_headers(family) +
+	    trace_payload_len(c, family));
+}
 
 /* --- trace_store.c ---------------------------------------------------------- */
 
-/* Probe NUMBER, which must be below tr->nprobes. */
+/* Probe NUMBER, which must be below tr->nprobes: nearly always the last, else
+ * trace_probe_find() walks there. */
+struct trace_probe *trace_probe_find(
+    const struct task *t, const struct trace *tr, unsigned int number);
+static inline struct trace_probe *
+trace_probe_get(
+    const struct task *t, const struct trace *tr, unsigned int number)
+{
+	if (number + 1 == tr->nprobes)
+		return tr->last;
+	return trace_probe_find(t, tr, number);
+}
+
+/* A new entry for the next probe, which has not left; counts it. */
 struct trace_probe *
-trace_probe_get(const struct trace *tr, unsigned int number);
+trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt);
 
-/* A new zeroed entry for the next probe; counts it. */
-struct trace_probe *trace_probe_add(struct task *t, struct trace *tr);
+/* P left at TX_NS (wall clock). */
+void
+trace_probe_left(const struct trace *tr, struct trace_probe *p, int64_t tx_ns);
 
-/* Walk the replies in order of arrival: the first, and the one behind it; NULL
- * at the end. */
+/* A walk over the replies in order of arrival. */
 struct trace_walk {
+	/* the reply it is at: */
+	const struct trace_hop *hop;
+	const struct trace_odd *odd; /* or NULL */
+	const struct trace_probe *probe; /* that was answered */
+	unsigned int number; /* of that probe */
+	/* and the place in the log: */
+	const struct task *task;
 	const struct trace *tr;
-	const struct hop_block *block;
-	size_t size; /* of a hop, bytes */
-	unsigned int at, number; /* in the block; of all */
+	uint8_t *block, *at; /* NULL: before the first */
+	size_t hop_size; /* bytes */
+	struct trace_probe *last;
+	unsigned int nprobes; /* met so far */
 };
-const struct trace_hop *trace_hop_first(
-    const struct task *t, const struct trace *tr, struct trace_walk *w);
-const struct trace_hop *trace_hop_next(struct trace_walk *w);
+void trace_walk_init(
+    struct trace_walk *w, const struct task *t, const struct trace *tr);
+/* To the first, the next reply; 0 at the end. */
+int trace_walk_next(struct trace_walk *w);
+/* The extension objects of the reply it is at go to OUT, if that is not NULL.
+ * Their length, 0 if there are none. */
+size_t trace_walk_ext(const struct trace_walk *w, uint8_t *out);
 
-/* Keep R as an answer to probe NUMBER; marks nothing as answered.  NULL when
- * that probe has had REPLIES_MAX already. */
-struct trace_hop *trace_hop_add(
-    struct task *t, struct trace *tr, const struct reply *r, int number);
+/* Keep R as an answer to probe NUMBER, which is P; marks nothing as answered.
+ * NULL when that probe has had REPLIES_MAX already. */
+struct trace_hop *trace_hop_add(struct task *t, struct trace *tr,
+    const struct reply *r, struct trace_probe *p, unsigned int number);
 
 /*
  * Was the address of H, the reply kept last, seen at an earlier ttl than H's?  The ttl just before

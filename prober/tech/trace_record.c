@@ -25,50 +25,50 @@ tv_of(int64_t ns)
 	return tv;
 }
 
+/* What is not written down of a reply like nearly all (trace.h). */
 static void
-fill_hop(const struct task *t, struct trace *tr, const struct trace_hop *h,
+fill_plain(const struct trace_conf *c, struct warts_hop *out)
+{
+	out->flags = HOP_FLAGS_ALL;
+	out->icmp_type = trace_time_exceeded(out->addr.family);
+	out->q_len = out->probe_size;
+	out->q_ttl = 1;
+	out->q_tos = c->tos;
+}
+
+static void
+fill_odd(const struct trace_odd *o, struct warts_hop *out)
+{
+	out->flags = HOP_FLAGS_ALL | o->flags;
+	out->icmp_type = o->icmp_type;
+	out->icmp_code = o->icmp_code;
+	out->nhmtu = o->nhmtu;
+	out->q_len = o->q_len;
+	out->q_ttl = o->q_ttl;
+	out->q_tos = o->q_tos;
+}
+
+/* The reply that W is at as OUT, which is zeroed but for the probe's size. */
+static void
+fill_hop(const struct trace_walk *w, const struct trace_conf *c, int family,
     struct warts_hop *out)
 {
-	const struct trace_probe *p = trace_probe_get(tr, h->probe);
+	const struct trace_hop *h = w->hop;
 
-	out->addr = addr_make(task_dst(t)->family, h->addr);
+	out->addr = addr_make(family, h->addr);
 	out->probe_ttl = h->probe_ttl;
 	out->reply_ttl = h->ttl;
-	out->flags = h->flags;
-	out->attempt = p->attempt;
+	out->attempt = w->probe->e.attempt;
 	out->rtt_us = h->rtt_us;
-	out->icmp_type = h->icmp_type;
-	out->icmp_code = h->icmp_code;
 	out->reply_size = h->size;
 	out->reply_ipid = h->ipid;
 	out->reply_tos = h->tos;
-	out->q_len = h->q_len;
-	out->q_ttl = h->q_ttl;
-	out->q_tos = h->q_tos;
-	out->tx = tv_of(tr->start_ns + (int64_t)p->tx_us * NS_PER_US);
-}
-
-/* All pieces of the extensions of hop HOP as one run; its length. */
-static size_t
-join_ext(const struct trace *tr, uint16_t hop, uint8_t **bytes,
-    struct warts_hop *out)
-{
-	size_t len = 0, end;
-
-	for (const struct ext_block *b = tr->exts; b != NULL; b = b->next)
-		len += b->hop == hop ? b->len : 0u;
-	*bytes = len > 0 ? technique_scratch(len) : NULL;
-	end = len; /* the last piece comes first */
-	for (const struct ext_block *b = tr->exts; b != NULL; b = b->next) {
-		if (b->hop != hop)
-			continue;
-		end -= b->len;
-		if (b->len > 0)
-			memcpy(*bytes + end, b->bytes, b->len);
-		else
-			out->nhmtu = b->nhmtu;
-	}
-	return len;
+	out->tx =
+	    tv_of(w->tr->start_ns + (int64_t)trace_tx_us(w->probe) * NS_PER_US);
+	if (w->odd != NULL)
+		fill_odd(w->odd, out);
+	else
+		fill_plain(c, out);
 }
 
 /* Objects of RFC 4884: u16 length with header, class, type, data. */
@@ -96,13 +96,15 @@ split_ext(const uint8_t *p, size_t len, struct warts_ext *out)
 }
 
 static void
-fill_ext(const struct trace *tr, uint16_t hop, struct warts_hop *out)
+fill_ext(const struct trace_walk *w, struct warts_hop *out)
 {
+	size_t len = trace_walk_ext(w, NULL);
 	uint8_t *bytes;
-	size_t len = join_ext(tr, hop, &bytes, out);
 
 	if (len == 0)
 		return;
+	bytes = technique_scratch(len);
+	trace_walk_ext(w, bytes);
 	out->exts.count = split_ext(bytes, len, NULL);
 	if (out->exts.count == 0)
 		return;
@@ -111,60 +113,71 @@ fill_ext(const struct trace *tr, uint16_t hop, struct warts_hop *out)
 	split_ext(bytes, len, out->exts.ext);
 }
 
-/* Insert HOP behind all of the N at HOPS that are not of a later probe: by
- * ttl, attempt, arrival.  Nearly always it goes to the end. */
-static void
-insert_hop(struct warts_hop *hops, unsigned int n, const struct warts_hop *hop)
+static int
+is_later(const struct warts_hop *a, const struct warts_hop *b)
 {
-	while (n > 0 &&
-	    (hops[n - 1].probe_ttl > hop->probe_ttl ||
-		(hops[n - 1].probe_ttl == hop->probe_ttl &&
-		    hops[n - 1].attempt > hop->attempt))) {
-		hops[n] = hops[n - 1];
-		n--;
-	}
-	hops[n] = *hop;
+	if (a->probe_ttl != b->probe_ttl)
+		return a->probe_ttl > b->probe_ttl;
+	return a->attempt > b->attempt;
 }
 
-/* HOP answered a last-ditch probe; there are at most MOST of these. */
+/* The last of the N at HOPS goes behind all that are not of a later probe: by
+ * ttl, attempt, arrival.  Nearly always it stays. */
 static void
-add_lastditch(struct warts_trace *out, const struct warts_hop *hop, size_t most)
+sort_in(struct warts_hop *hops, unsigned int n)
+{
+	struct warts_hop last;
+
+	if (n < 2 || !is_later(&hops[n - 2], &hops[n - 1]))
+		return;
+	last = hops[--n];
+	for (; n > 0 && is_later(&hops[n - 1], &last); n--)
+		hops[n] = hops[n - 1];
+	hops[n] = last;
+}
+
+/* Room for the next reply to a last-ditch probe; there are at most MOST. */
+static struct warts_hop *
+lastditch_hop(struct warts_trace *out, size_t most)
 {
 	if (out->lastditch == NULL) {
 		out->lastditch = technique_scratch(sizeof(*out->lastditch));
-		out->lastditch->hops = technique_scratch(most * sizeof(*hop));
+		out->lastditch->hops =
+		    technique_scratch(most * sizeof(*out->hops));
 	}
-	out->lastditch->hops[out->lastditch->hop_count++] = *hop;
+	return &out->lastditch->hops[out->lastditch->hop_count++];
 }
 
 static void
-fill_hops(const struct task *t, struct trace *tr, struct warts_trace *out)
+fill_hops(struct task *t, const struct trace *tr, struct warts_trace *out)
 {
-	const struct trace_hop *h;
-	struct warts_hop hop;
+	const struct trace_conf *c = task_conf(t);
+	struct warts_hop *hop;
 	struct trace_walk w;
+	int lastditch;
 
 	if (tr->nhops == 0)
 		return;
-	out->hops = technique_scratch(tr->nhops * sizeof(hop));
-	for (h = trace_hop_first(t, tr, &w); h != NULL;
-	     h = trace_hop_next(&w)) {
-		memset(&hop, 0, sizeof(hop));
-		fill_hop(t, tr, h, &hop);
-		hop.probe_size = out->probe_size;
-		if (tr->exts != NULL)
-			fill_ext(tr, (uint16_t)w.number, &hop);
-		if (tr->lastditch_from != 0 && h->probe >= tr->lastditch_from)
-			add_lastditch(out, &hop, tr->nhops);
-		else
-			insert_hop(out->hops, out->nhops++, &hop);
+	out->hops = technique_scratch(tr->nhops * sizeof(*hop));
+	trace_walk_init(&w, t, tr);
+	while (trace_walk_next(&w)) {
+		lastditch =
+		    tr->lastditch_from != 0 && w.number >= tr->lastditch_from;
+		hop = lastditch ? lastditch_hop(out, tr->nhops)
+				: &out->hops[out->nhops++];
+		hop->probe_size = out->probe_size;
+		fill_hop(&w, c, out->dst.family, hop);
+		if (tr->exts)
+			fill_ext(&w, hop);
+		if (!lastditch)
+			sort_in(out->hops, out->nhops);
 	}
 }
 
 void
 trace_record(struct task *t, struct technique_record *rec)
 {
-	struct trace *tr = task_state(t);
+	const struct trace *tr = task_state(t);
 	const struct trace_conf *c = task_conf(t);
 	struct warts_trace *out = &rec->trace;
 
@@ -179,8 +192,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	out->attempts = c->attempts;
 	out->hop_limit = c->hop_limit;
 	out->method = warts_method[c->method];
-	out->probe_size = (uint16_t)(packet_build_headers(out->dst.family) +
-	    trace_payload_len(c, out->dst.family));
+	out->probe_size = trace_probe_size(c, out->dst.family);
 	out->sport = c->sport;
 	out->dport = c->dport;
 	out->first_ttl = c->first_ttl;

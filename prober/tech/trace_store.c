@@ -1,40 +1,48 @@
 /*
- * trace_store: what is remembered of a trace in progress: probes sent, replies
- * received, and the rare extras of replies, in blocks of the engine's.
+ * trace_store: the log of a trace in progress (its entries are in trace.h).
  */
 #include <string.h>
 
 #include "prober/tech/trace.h"
 
-/* --- chains ------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------- */
 
-struct trace_probe *
-trace_probe_get(const struct trace *tr, unsigned int n)
+/* A block with nothing in it. */
+__attribute__((noinline)) static uint8_t *
+log_grow(struct task *t, struct trace *tr)
 {
-	struct probe_block *b = tr->probes;
+	tr->used = 0;
+	return technique_block(t);
+}
 
-	/* Nearly always one of the last few probes is meant. */
-	if (n / PROBES_PER_BLOCK == (tr->nprobes - 1u) / PROBES_PER_BLOCK)
-		return &tr->probes_last->p[n % PROBES_PER_BLOCK];
-	for (; n >= PROBES_PER_BLOCK; n -= PROBES_PER_BLOCK)
-		b = b->next;
-	return &b->p[n];
+/* Room for an entry of N bytes, zeroed but for its kind. */
+static inline void *
+log_add(struct task *t, struct trace *tr, enum trace_entry_kind kind, size_t n)
+{
+	struct trace_entry *e;
+	uint8_t *b;
+
+	if (tr->last == NULL || tr->used + n > TECHNIQUE_BLOCK)
+		b = log_grow(t, tr);
+	else
+		b = technique_last_block(t);
+	e = (void *)(b + tr->used);
+	e->kind = kind;
+	tr->used = (uint8_t)(tr->used + n);
+	return e;
 }
 
 struct trace_probe *
-trace_probe_add(struct task *t, struct trace *tr)
+trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 {
-	struct probe_block *b;
+	struct trace_probe *p = log_add(t, tr, ENTRY_PROBE, sizeof(*p));
 
-	if (tr->nprobes % PROBES_PER_BLOCK == 0) {
-		b = technique_block(t);
-		if (tr->probes == NULL)
-			tr->probes = b;
-		else
-			tr->probes_last->next = b;
-		tr->probes_last = b;
-	}
-	return &tr->probes_last->p[tr->nprobes++ % PROBES_PER_BLOCK];
+	p->ttl = ttl;
+	p->e.attempt = attempt & 31;
+	trace_set_tx_us(p, TX_UNKNOWN);
+	tr->last = p;
+	tr->nprobes++;
+	return p;
 }
 
 static size_t
@@ -43,80 +51,218 @@ hop_size(const struct task *t)
 	return sizeof(struct trace_hop) + addr_len(task_dst(t)->family);
 }
 
-static struct trace_hop *
-hop_at(const struct hop_block *b, unsigned int i, size_t size)
+static size_t
+ext_size(size_t len)
 {
-	return (struct trace_hop *)(void *)((uintptr_t)b->bytes + i * size);
-}
-
-static struct trace_hop *
-hop_add(struct task *t, struct trace *tr)
-{
-	size_t size = hop_size(t);
-	unsigned int per_block = (unsigned int)(HOP_BYTES_PER_BLOCK / size);
-	struct hop_block *b;
-
-	if (tr->nhops % per_block == 0) {
-		b = technique_block(t);
-		if (tr->hops == NULL)
-			tr->hops = b;
-		else
-			tr->hops_last->next = b;
-		tr->hops_last = b;
-	}
-	return hop_at(tr->hops_last, tr->nhops++ % per_block, size);
-}
-
-const struct trace_hop *
-trace_hop_first(
-    const struct task *t, const struct trace *tr, struct trace_walk *w)
-{
-	w->tr = tr;
-	w->block = tr->hops;
-	w->size = hop_size(t);
-	w->at = w->number = 0;
-	return tr->nhops > 0 ? hop_at(w->block, 0, w->size) : NULL;
-}
-
-const struct trace_hop *
-trace_hop_next(struct trace_walk *w)
-{
-	if (++w->number == w->tr->nhops)
-		return NULL;
-	if (++w->at == HOP_BYTES_PER_BLOCK / w->size) {
-		w->at = 0;
-		w->block = w->block->next;
-	}
-	return hop_at(w->block, w->at, w->size);
-}
-
-static struct ext_block *
-ext_block_add(struct task *t, struct trace *tr)
-{
-	struct ext_block *b = technique_block(t);
-
-	b->hop = (uint16_t)(tr->nhops - 1);
-	b->next = tr->exts;
-	tr->exts = b;
-	return b;
+	return sizeof(struct trace_ext) + (len + 3) / 4 * 4;
 }
 
 static void
-ext_add(struct task *t, struct trace *tr, const struct reply *r)
+add_ext(struct task *t, struct trace *tr, const struct reply *r)
 {
-	struct ext_block *b;
-	size_t n;
+	struct trace_ext *x;
+	size_t n, room;
 
-	if (r->nhmtu != 0)
-		ext_block_add(t, tr)->nhmtu = r->nhmtu;
+	tr->exts = 1;
 	for (size_t off = 0; off < r->ext_len; off += n) {
-		b = ext_block_add(t, tr);
+		room = (size_t)TECHNIQUE_BLOCK - tr->used;
+		if (room <= sizeof(*x))
+			room = TECHNIQUE_BLOCK;
+		room -= sizeof(*x);
 		n = r->ext_len - off;
-		if (n > sizeof(b->bytes))
-			n = sizeof(b->bytes);
-		b->len = (uint16_t)n;
-		memcpy(b->bytes, r->ext + off, n);
+		if (n > room)
+			n = room;
+		x = log_add(t, tr, ENTRY_EXT, ext_size(n));
+		x->len = (uint16_t)n;
+		memcpy(x->bytes, r->ext + off, n);
 	}
+}
+
+/* Is R what nearly all replies are (see trace.h)?  CONF's defaults of a hop. */
+static int
+is_plain(const struct task *t, const struct reply *r)
+{
+	const struct trace_conf *c = task_conf(t);
+	int family = r->from.family;
+
+	return r->kind == REPLY_ICMP_ERROR && r->icmp_code == 0 &&
+	    r->icmp_type == trace_time_exceeded(family) && r->q_ttl == 1 &&
+	    r->q_tos == c->tos && r->q_len == trace_probe_size(c, family);
+}
+
+static void
+add_odd(struct task *t, struct trace *tr, const struct reply *r,
+    unsigned int number)
+{
+	struct trace_odd *o = log_add(t, tr, ENTRY_ODD, sizeof(*o));
+
+	if (r->kind == REPLY_UDP)
+		o->flags = WARTS_HOP_UDP;
+	if (r->kind == REPLY_TCP)
+		o->flags = WARTS_HOP_TCP;
+	o->probe = (uint16_t)number;
+	o->icmp_type = r->icmp_type;
+	o->icmp_code = r->icmp_code;
+	o->q_ttl = r->q_ttl;
+	o->q_tos = r->q_tos;
+	o->q_len = r->q_len;
+	o->nhmtu = r->nhmtu;
+}
+
+/* Note in `seen' who replied; nearly always it is somebody new. */
+static void
+note_address(struct trace *tr, const struct addr *a)
+{
+	uint32_t hash = addr_hash_quick(a);
+	uint64_t *half0 = &tr->seen[hash & 1],
+		 *half1 = &tr->seen[hash >> 1 & 1];
+	uint64_t bit0 = 1ULL << (hash >> 2 & 63),
+		 bit1 = 1ULL << (hash >> 8 & 63);
+
+	tr->maybe_again = (*half0 & bit0) != 0 && (*half1 & bit1) != 0;
+	*half0 |= bit0;
+	*half1 |= bit1;
+}
+
+struct trace_hop *
+trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
+    struct trace_probe *p, unsigned int number)
+{
+	struct trace_hop *h;
+	int64_t rtt_us;
+
+	if (p->nreplies == REPLIES_MAX)
+		return NULL;
+	p->nreplies++;
+	if (number + 1 != tr->nprobes || !is_plain(t, r))
+		add_odd(t, tr, r, number);
+	h = log_add(t, tr, ENTRY_HOP, hop_size(t));
+	memcpy(h->addr, r->from.b, r->from.family == ADDR_IPV4 ? 4 : 16);
+	note_address(tr, &r->from);
+	h->probe_ttl = p->ttl;
+	/* The kernel stamps a reply on arrival, we stamp a batch around its
+	 * system call: on a path of no length the difference may be below
+	 * zero. */
+	rtt_us =
+	    (r->rx_ns - tr->start_ns) / NS_PER_US - (int64_t)trace_tx_us(p);
+	h->rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
+	h->size = r->size;
+	h->ipid = r->ipid;
+	h->ttl = r->ttl;
+	h->tos = r->tos;
+	tr->nhops++;
+	if (r->ext_len > 0)
+		add_ext(t, tr, r);
+	return h;
+}
+
+/* --- reading ---------------------------------------------------------------- */
+
+void
+trace_walk_init(
+    struct trace_walk *w, const struct task *t, const struct trace *tr)
+{
+	memset(w, 0, sizeof(*w));
+	w->task = t;
+	w->tr = tr;
+	w->hop_size = hop_size(t);
+}
+
+/* On to the next block; 0 at the end. */
+static int
+next_block(struct trace_walk *w)
+{
+	w->block = w->at = technique_next_block(w->task, w->block);
+	return w->at != NULL;
+}
+
+/* Behind entry E, which W is at. */
+static inline void
+step(struct trace_walk *w, const struct trace_entry *e)
+{
+	switch (e->kind) {
+	case ENTRY_PROBE:
+		w->last = (struct trace_probe *)(void *)w->at;
+		w->nprobes++;
+		w->at += sizeof(struct trace_probe);
+		break;
+	case ENTRY_HOP:
+		w->at += w->hop_size;
+		break;
+	case ENTRY_ODD:
+		w->odd = (const void *)e;
+		w->at += sizeof(struct trace_odd);
+		break;
+	default:
+		w->at +=
+		    ext_size(((const struct trace_ext *)(const void *)e)->len);
+		break;
+	}
+}
+
+/* The entry that W is at, in the next block if this one is over; NULL at the
+ * end. */
+static inline void *
+entry_at(struct trace_walk *w)
+{
+	const struct trace_entry *e = (const void *)w->at;
+
+	if (e == NULL || w->at == w->block + TECHNIQUE_BLOCK ||
+	    e->kind == ENTRY_NONE)
+		return next_block(w) ? w->at : NULL;
+	return w->at;
+}
+
+int
+trace_walk_next(struct trace_walk *w)
+{
+	const struct trace_entry *e;
+
+	w->odd = NULL;
+	while ((e = entry_at(w)) != NULL && e->kind != ENTRY_HOP)
+		step(w, e);
+	if (e == NULL)
+		return 0;
+	w->hop = (const void *)e;
+	w->at += w->hop_size;
+	w->probe = w->last;
+	w->number = w->nprobes - 1;
+	if (w->odd != NULL && w->odd->probe != w->number) {
+		w->number = w->odd->probe;
+		w->probe = trace_probe_get(w->task, w->tr, w->number);
+	}
+	return 1;
+}
+
+struct trace_probe *
+trace_probe_find(
+    const struct task *t, const struct trace *tr, unsigned int number)
+{
+	const struct trace_entry *e;
+	struct trace_walk w;
+
+	trace_walk_init(&w, t, tr);
+	while (w.nprobes <= number && (e = entry_at(&w)) != NULL)
+		step(&w, e);
+	return w.last;
+}
+
+size_t
+trace_walk_ext(const struct trace_walk *w, uint8_t *out)
+{
+	struct trace_walk at = *w;
+	const struct trace_entry *e;
+	const struct trace_ext *x;
+	size_t len = 0;
+
+	while ((e = entry_at(&at)) != NULL && e->kind == ENTRY_EXT) {
+		x = (const void *)e;
+		if (out != NULL)
+			memcpy(out + len, x->bytes, x->len);
+		len += x->len;
+		step(&at, e);
+	}
+	return len;
 }
 
 int
@@ -124,70 +270,19 @@ trace_is_loop(
     const struct task *t, const struct trace *tr, const struct trace_hop *h)
 {
 	size_t len = addr_len(task_dst(t)->family);
-	const struct trace_hop *o;
 	struct trace_walk w;
 	int earlier = 0;
 
 	if (!tr->maybe_again)
 		return 0;
-	for (o = trace_hop_first(t, tr, &w); o != NULL;
-	     o = trace_hop_next(&w)) {
-		if (o->probe_ttl >= h->probe_ttl ||
-		    memcmp(o->addr, h->addr, len) != 0)
+	trace_walk_init(&w, t, tr);
+	while (trace_walk_next(&w)) {
+		if (w.hop->probe_ttl >= h->probe_ttl ||
+		    memcmp(w.hop->addr, h->addr, len) != 0)
 			continue;
-		if (o->probe_ttl + 1 == h->probe_ttl)
+		if (w.hop->probe_ttl + 1 == h->probe_ttl)
 			return 0;
 		earlier = 1;
 	}
 	return earlier;
-}
-
-/* Note in `seen' who replied; nearly always it is somebody new. */
-static void
-note_address(struct trace *tr, const struct addr *a)
-{
-	uint64_t bit = 1ULL << (addr_hash(a) >> 58);
-
-	tr->maybe_again = (tr->seen & bit) != 0;
-	tr->seen |= bit;
-}
-
-struct trace_hop *
-trace_hop_add(
-    struct task *t, struct trace *tr, const struct reply *r, int number)
-{
-	struct trace_probe *p = trace_probe_get(tr, (unsigned int)number);
-	struct trace_hop *h;
-	int64_t rtt_us;
-
-	if (p->nreplies == REPLIES_MAX)
-		return NULL;
-	p->nreplies++;
-	h = hop_add(t, tr);
-	memcpy(h->addr, r->from.b, addr_len(task_dst(t)->family));
-	note_address(tr, &r->from);
-	h->probe = (uint16_t)number;
-	h->probe_ttl = p->ttl;
-	/* The kernel stamps a reply on arrival, we stamp a batch around its
-	 * system call: on a path of no length the difference may be below
-	 * zero. */
-	rtt_us = (r->rx_ns - tr->start_ns) / NS_PER_US - (int64_t)p->tx_us;
-	h->rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
-	h->size = r->size;
-	h->ipid = r->ipid;
-	h->q_len = r->q_len;
-	h->ttl = r->ttl;
-	h->tos = r->tos;
-	h->q_ttl = r->q_ttl;
-	h->q_tos = r->q_tos;
-	h->icmp_type = r->icmp_type;
-	h->icmp_code = r->icmp_code;
-	h->flags = WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS;
-	if (r->kind == REPLY_UDP)
-		h->flags |= WARTS_HOP_UDP;
-	if (r->kind == REPLY_TCP)
-		h->flags |= WARTS_HOP_TCP;
-	if (r->ext_len > 0 || r->nhmtu != 0)
-		ext_add(t, tr, r);
-	return h;
 }

@@ -3,7 +3,7 @@
  * the network is a function in this file, so that a run is the same each time,
  * to the instruction, and needs neither privileges nor a network.
  *
- *	hotpath ADDRESSES PPS RTT-MS WINDOW COMMAND...	e.g.
+ *	hotpath [-h MIN-MAX] ADDRESSES PPS RTT-MS WINDOW COMMAND...	e.g.
  *	hotpath addresses 100000 50 0 trace -P udp-paris
  *
  * Real are: the loop turn, admission, window, timeouts, pacer, the technique,
@@ -14,11 +14,13 @@
  *	engine ── tx.c ── sendmmsg() ─► answer ─► replies[] ── rx_poll() ─► engine
  *	   └── event_add(timer) ─► due_ns ─► loop ─► hotpath_turn()
  *
- * Paths have 5 to 30 hops; three quarters of the hosts and one router in
- * sixteen are silent, decided by a hash of the address.
+ * Paths have 5 to 30 hops (-h: MIN to MAX); three quarters of the hosts and one
+ * router in sixteen are silent, decided by a hash of the address.
  *
- * Prints probes, replies, records, turns and processor nanoseconds per probe
- * (with those of the answers).  Under callgrind, what is counted is chosen with
+ * Prints probes, replies, records, turns, processor nanoseconds per probe
+ * (without those of the answers), the most traces in progress, and the bytes
+ * of memory for each of these: the growth of what is resident, with the queue
+ * of commands and what the allocator needs.  Under callgrind, what is counted is chosen with
  * --toggle-collect=hotpath_turn --toggle-collect=sendmmsg.
  */
 #include <errno.h>
@@ -30,6 +32,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/scan.h"
@@ -49,7 +52,10 @@ struct reply_packet {
 	uint8_t b[REPLY_MAX];
 };
 
+static struct engine engine;
 static int64_t now_ns = NS_PER_SEC, rtt_ns;
+static int64_t answers_ns; /* spent in answer() */
+static uint32_t hops_min = 5, hops_max = 30, most_active;
 
 /* --- the clock -------------------------------------------------------------- */
 
@@ -149,7 +155,8 @@ answer(const uint8_t *p, size_t len)
 {
 	const struct family *f = p[0] >> 4 == 4 ? &family4 : &family6;
 	uint32_t h = hash_destination(f, p);
-	int hops = 5 + (int)(h % 26), ttl = p[f->ttl], end = ttl >= hops;
+	int hops = (int)(hops_min + h % (hops_max - hops_min + 1));
+	int ttl = p[f->ttl], end = ttl >= hops;
 	struct reply_packet *r;
 	uint8_t *icmp;
 
@@ -179,9 +186,21 @@ answer(const uint8_t *p, size_t len)
 	}
 }
 
-int
+/* Real time, of processor or clock. */
+static int64_t
+spent_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+__attribute__((noipa)) int
 sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
+	int64_t ns = spent_ns(CLOCK_MONOTONIC);
+
 	(void)fd;
 	(void)flags;
 	for (unsigned int i = 0; i < n; i++) {
@@ -190,6 +209,7 @@ sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 		answer(iov->iov_base, iov->iov_len);
 		msgs[i].msg_len = (unsigned int)iov->iov_len;
 	}
+	answers_ns += spent_ns(CLOCK_MONOTONIC) - ns;
 	return (int)n;
 }
 
@@ -347,8 +367,8 @@ event_base_loopbreak(struct event_base *b)
 
 void hotpath_turn(struct event *ev);
 
-/* A function of its own, for callgrind to see. */
-__attribute__((noinline)) void
+/* A function of its own, for callgrind to see; sendmmsg() likewise. */
+__attribute__((noipa)) void
 hotpath_turn(struct event *ev)
 {
 	ev->cb(-1, EV_TIMEOUT, ev->arg);
@@ -373,16 +393,22 @@ loop(void)
 		if (due_ns > now_ns)
 			now_ns = due_ns + LATE_NS;
 		hotpath_turn(ev);
+		if (engine.window.count > most_active)
+			most_active = engine.window.count;
 	}
 }
 
-static int64_t
-cpu_ns(void)
+/* Resident memory, in bytes. */
+static uint64_t
+resident(void)
 {
-	struct timespec ts;
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+	if (f == NULL || fscanf(f, "%*u %lu", &pages) != 1)
+		log_fatal(EXIT_PERMANENT, "/proc/self/statm");
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void
@@ -403,6 +429,8 @@ prepare(struct engine *e, char **argv, const char *command)
 	rtt_ns = rtt_ms * NS_PER_MS;
 	replies_size = (size_t)pps * (rtt_ms + 300) / 1000 + 10000;
 	replies = xcalloc(replies_size, sizeof(*replies));
+	/* Ours, not the Prober's. */
+	memset(replies, 1, replies_size * sizeof(*replies));
 	m = technique_parse(command, NULL, why, sizeof(why));
 	if (m == NULL)
 		log_fatal(EXIT_PERMANENT, "%s: %s", command, why);
@@ -419,32 +447,60 @@ prepare(struct engine *e, char **argv, const char *command)
 	lc->out = output_cycle_begin(e->out, &cycle);
 }
 
+/* "-h MIN-MAX" before all else: how many words that were. */
+static int
+option(int argc, char **argv)
+{
+	char *dash;
+
+	if (argc < 3 || strcmp(argv[1], "-h") != 0)
+		return 0;
+	dash = strchr(argv[2], '-');
+	if (dash == NULL)
+		log_fatal(EXIT_PERMANENT, "-h needs MIN-MAX");
+	*dash = '\0';
+	if (scan_u32(argv[2], 1, 250, &hops_min) == -1 ||
+	    scan_u32(dash + 1, hops_min, 250, &hops_max) == -1)
+		log_fatal(EXIT_PERMANENT, "bad number of hops");
+	return 2;
+}
+
 int
 main(int argc, char **argv)
 {
-	static struct engine e;
+	struct engine *e = &engine;
 	char command[256] = "";
+	uint64_t memory;
+	struct rusage ru;
 	int64_t ns;
+	int n;
 
 	log_init("hotpath", 0, 0);
+	n = option(argc, argv);
+	argc -= n;
+	argv += n;
 	if (argc < 6)
 		log_fatal(EXIT_PERMANENT,
-		    "usage: hotpath ADDRESSES PPS RTT-MS WINDOW COMMAND...");
+		    "usage: hotpath [-h MIN-MAX] ADDRESSES PPS RTT-MS WINDOW "
+		    "COMMAND...");
 	for (int i = 5; i < argc; i++) {
 		strncat(
 		    command, argv[i], sizeof(command) - 2 - strlen(command));
 		strcat(command, " ");
 	}
-	prepare(&e, argv, command);
-	ns = now_ns;
-	engine_start(&e);
-	ns = cpu_ns();
+	prepare(e, argv, command);
+	engine_start(e);
+	memory = resident();
+	ns = spent_ns(CLOCK_PROCESS_CPUTIME_ID);
 	loop();
-	ns = cpu_ns() - ns;
-	output_close(e.out, now_ns, 0);
-	printf("probes %ju replies %ju records %ju turns %ju ns/probe %.1f\n",
-	    (uintmax_t)e.stats.sent, (uintmax_t)e.stats.received,
-	    (uintmax_t)e.stats.recorded, (uintmax_t)e.stats.turns,
-	    (double)ns / (double)e.stats.sent);
+	ns = spent_ns(CLOCK_PROCESS_CPUTIME_ID) - ns - answers_ns;
+	getrusage(RUSAGE_SELF, &ru);
+	output_close(e->out, now_ns, 0);
+	printf("probes %ju replies %ju records %ju turns %ju ns/probe %.1f "
+	       "active %u bytes/trace %.0f\n",
+	    (uintmax_t)e->stats.sent, (uintmax_t)e->stats.received,
+	    (uintmax_t)e->stats.recorded, (uintmax_t)e->stats.turns,
+	    (double)ns / (double)e->stats.sent, most_active,
+	    ((double)ru.ru_maxrss * 1024 - (double)memory) / most_active);
 	return EXIT_DONE;
 }

@@ -3,13 +3,15 @@
  * from spool to archive.
  *
  *	mkspool -d SPOOL -n TRACES [-r N] [-s N] [-l LISTS] [-x N] [-h N]
- *	        [-c CYCLE] [-m MONITOR] [-p US] [-w] [-e]
+ *	        [-c CYCLE] [-m MONITOR] [-p US] [-f N] [-w] [-e]
  *
  * Trace I (from 1) has user id I, which is also its record number: a spool in
  * which I were missing or twice would show it.  After a kill the next run goes
  * on with the first number that is not in the spool, as the Prober does from
  * its checkpoint.
  *
+ *	-f N	begin with trace N; after a power cut, when records have other
+ *		numbers
  *	-r N	seal after every N traces
  *	-s N	each trace starts N seconds after the one before
  *	-l N	lists 1..N take turns
@@ -46,7 +48,7 @@
 
 static struct {
 	const char *dir, *monitor;
-	uint32_t n, rotate, step, lists, pause_us, hops, refused, cycle;
+	uint32_t n, from, rotate, step, lists, pause_us, hops, refused, cycle;
 	int wait, end;
 } opts = {.monitor = "mon", .lists = 1, .hops = 1, .cycle = CYCLE};
 
@@ -64,7 +66,7 @@ on_signal(int signo)
 static void
 nap(long us)
 {
-	struct timespec ts = {.tv_nsec = us * 1000};
+	struct timespec ts = {us / 1000000, us % 1000000 * 1000};
 
 	nanosleep(&ts, NULL);
 }
@@ -84,6 +86,7 @@ static const struct {
 	uint32_t *value;
 } numbers[] = {
     {'n', &opts.n},
+    {'f', &opts.from},
     {'r', &opts.rotate},
     {'s', &opts.step},
     {'l', &opts.lists},
@@ -110,7 +113,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:m:n:r:s:l:p:h:x:c:we")) != -1) {
+	while ((c = getopt(argc, argv, "d:m:n:f:r:s:l:p:h:x:c:we")) != -1) {
 		if (c == 'd')
 			opts.dir = optarg;
 		else if (c == 'm')
@@ -226,7 +229,9 @@ put_some_time(struct segment_writer *w, int cycle, uint32_t i)
 static void
 write_all(struct segment_writer *w, const int *cycles)
 {
-	for (uint32_t i = first_number(); i <= opts.n && !stop_now; i++) {
+	uint32_t from = opts.from != 0 ? opts.from : first_number();
+
+	for (uint32_t i = from; i <= opts.n && !stop_now; i++) {
 		if (put_some_time(w, cycles[i % opts.lists], i) == -1)
 			return;
 		if (rotate_now || i % TICK_EVERY == 0 ||

@@ -2,7 +2,7 @@
 #
 # packages: what building, testing and the demonstration need of Debian 12, and
 # one function that installs what is missing and only that.  Sourced by
-# tests/run and tests/quickstart.
+# tests/run, tests/quickstart and tests/bench/run.
 #
 # When everything is there nothing is asked of the network and nothing printed.
 
@@ -15,6 +15,9 @@ PACKAGES_NET=(iproute2 nftables ethtool procps util-linux iputils-ping jq
 # To run all tests: the other programs we are compared with, and style.
 PACKAGES_TEST=(libcmocka-dev clang clang-format libclang-rt-14-dev scamper
 	tcpdump traceroute mandoc shellcheck strace gzip openssl valgrind spin)
+# To measure, tests/bench/run: who is measured beside us, a compiler of programs
+# for the kernel (BPF), plots.
+PACKAGES_BENCH=(scamper clang gnuplot-nox)
 
 # Print those of the named packages that are not installed.
 packages_missing() {

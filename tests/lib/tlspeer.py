@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BIN = os.environ['BIN']
@@ -186,3 +187,33 @@ def answer(s):
         pass
     s.close()
     return got.decode('latin-1')
+
+
+def record(port, tape):
+    """A proxy for one connection that keeps what the client sends."""
+    lis = socket.socket()
+    lis.bind(('127.0.0.1', 0))
+    lis.listen(1)
+
+    def pump(a, b, keep):
+        try:
+            while True:
+                data = a.recv(65536)
+                if not data:
+                    break
+                if keep is not None:
+                    keep.append(data)
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve():
+        a = lis.accept()[0]
+        b = socket.create_connection(('127.0.0.1', port))
+        t = threading.Thread(target=pump, args=(b, a, None), daemon=True)
+        t.start()
+        pump(a, b, tape)
+        t.join(10)
+    threading.Thread(target=serve, daemon=True).start()
+    return lis.getsockname()[1]

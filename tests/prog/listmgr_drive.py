@@ -98,55 +98,63 @@ class Prober:
             self.ends.append(key)
 
 
-def backlog(weight, again=None):
-    """Lists 1 and 2 with WEIGHT and 1; both generators have all their lines in
-    their pipes before the manager's output moves.  AGAIN is a weight that
-    SIGHUP gives list 1 before that.  The lists' numbers in their order, behind
-    the first batch, which began before both were there."""
-    a, b = addresses(1500), addresses(1500, 11)
-    write("in.1", commands(1, a))
-    write("in.2", commands(2, b))
+def backlog(weights, again=None):
+    """Lists 1, 2 ... with WEIGHTS; all generators have all their lines in
+    their pipes before the manager's output moves.  AGAIN is weights that
+    SIGHUP gives before that.  The lists' numbers in their order, behind the
+    first batch, which began before all were there, as far as all have some."""
+    addrs = {n + 1: addresses(1500, 10 + n) for n in range(len(weights))}
+    for n, a in addrs.items():
+        write("in.%d" % n, commands(n, a))
     gen = script("gen", "cat in.$SCAMPER_LIST\n: >done.$SCAMPER_LIST\n")
-    schedule((1, weight, gen), (2, 1, gen))
+
+    def set_weights(weights):
+        schedule(*((n + 1, w, gen) for n, w in enumerate(weights)))
+    set_weights(weights)
     r, w = os.pipe()
     fcntl.fcntl(w, F_SETPIPE_SZ, 4096)
     os.write(w, b"#" * 4096)
     m = Manager("-v", stdout=w)
     os.close(w)
-    wait_for("generators done", lambda: os.path.exists("done.1") and
-             os.path.exists("done.2"))
+    wait_for("generators done", lambda: all(
+        os.path.exists("done.%d" % n) for n in addrs))
     if again is not None:
-        schedule((1, again, gen), (2, 1, gen))
+        set_weights(again)
         m.p.send_signal(signal.SIGHUP)
-        wait_for("a weight", lambda: "weight %d" % again in m.said())
+        wait_for("a weight", lambda: "weight %d" % again[0] in m.said())
     m.out = os.fdopen(r, "rb")
     m.out.read(4096)
     lines = m.rest()
     assert m.code == 0, m.said()
-    assert [x.split()[1] for x in lines if x[:2] == "ip" and
-            x.split()[2] == "1"] == a
-    assert [x.split()[1] for x in lines if x[:2] == "ip" and
-            x.split()[2] == "2"] == b
+    for n, a in addrs.items():
+        assert [x.split()[1] for x in lines if x[:2] == "ip" and
+                x.split()[2] == str(n)] == a
     seen, turns = 0, ""
     for line in lines:
         seen += len(line) + 1
         if seen > 17000 and line.startswith("ip"):
             turns += line.split()[2]
-    turns = turns[turns.index("2") + 1:]
-    both = turns[:min(turns.rindex("1"), turns.rindex("2")) + 1]
+    turns = turns[turns.index(str(len(weights))) + 1:]
+    both = turns[:min(turns.rindex(str(n)) for n in addrs) + 1]
     assert len(both) > 500, len(both)
     return both
 
 
 def weights():
     """3:1 is 3:1."""
-    both = backlog(3)
+    both = backlog((3, 1))
     assert re.fullmatch("(1112)*1{0,3}", both), both
+
+
+def weights321():
+    """3:2:1 is 3:2:1."""
+    both = backlog((3, 2, 1))
+    assert re.fullmatch("(111223)*1{0,3}2{0,2}", both), both
 
 
 def reweight():
     """A weight that SIGHUP changes applies at once."""
-    both = backlog(3, 2)
+    both = backlog((3, 1), (2, 1))
     assert re.fullmatch("(112)*1{0,2}", both), both
 
 
@@ -232,7 +240,8 @@ def term_with(args, last):
     lines = m.rest()
     assert lines == last, lines
     assert m.code == 0, m.said()
-    wait_for("stop", lambda: open("heard").read() == "ack 1\nstop\n")
+    wait_for("stop", lambda: os.path.exists("heard") and
+             open("heard").read() == "ack 1\nstop\n")
     assert m.said() == "", m.said()
 
 
@@ -328,7 +337,8 @@ def reload():
     m.p.send_signal(signal.SIGHUP)
     assert lines(2) == sorted(commands(3, ["192.0.2.3"], False).splitlines(
         True))
-    wait_for("stop", lambda: "stop" in open("heard.2").read())
+    wait_for("stop", lambda: os.path.exists("heard.2") and
+             "stop" in open("heard.2").read())
     # The same list run in another way: the old one goes first.
     other = script("other", ". ./gen\n")
     schedule((1, 5, gen), (3, 1, other))
@@ -380,6 +390,129 @@ def prober():
     assert p.got[p.begins[0]] == addrs
     assert p.ends == [p.begins[0]]
     assert "accepted 50000\nopen 0" in open("state").read()
+
+
+def listeners(*directives):
+    """A list for each directive, with the file f.N, whose generator notes its
+    starts in starts.N and what it hears in heard.N."""
+    gen = script("gen", 'echo $$ >>starts.$SCAMPER_LIST\n'
+                 'exec 3>&1\nexec cat >>heard.$SCAMPER_LIST\n')
+    schedule(*((n + 1, 1, gen) for n in range(len(directives))))
+    with open("schedule", "a") as f:
+        for n, what in enumerate(directives):
+            write("f.%d" % (n + 1), "0")
+            f.write("file %d f.%d on-change=%s\n" % (n + 1, n + 1, what))
+    m = Manager("-p", "./nobody")
+    srv = socket.socket(socket.AF_UNIX)
+    srv.bind("./nobody")
+    srv.listen()
+    wait_for("starts", lambda: all(
+        count("starts", n + 1) for n in range(len(directives))))
+    m.srv = srv
+    return m
+
+
+def count(what, n):
+    try:
+        with open("%s.%d" % (what, n)) as f:
+            return len(f.readlines())
+    except FileNotFoundError:
+        return 0
+
+
+def directives():
+    """Each directive once per change, and to nobody else; a file that is
+    written anew with the same bytes, touched, or gone for a moment is no
+    change."""
+    m = listeners("none", "update", "new-cycle", "restart", "update")
+    for turn in 1, 2:
+        for n in 1, 2, 3, 4:
+            write("f.%d" % n, "x" * turn)
+        wait_for("turn %d" % turn, lambda: (
+            count("heard", 2), count("heard", 3),
+            count("starts", 4)) >= (turn, 2 * turn, turn + 1))
+        os.utime("f.5")
+        if turn == 1:
+            write("f.5", "0")
+        else:
+            os.rename("f.5", "away")
+            os.rename("away", "f.5")
+    # One that is told behind all this: nothing is on its way to the others.
+    write("f.5", "new")
+    wait_for("the last", lambda: count("heard", 5))
+    m.p.send_signal(signal.SIGTERM)
+    assert m.p.wait(DEADLINE_S) == 0, m.said()
+    heard = [open("heard.%d" % n).read().splitlines() if n else None
+             for n in range(6)]
+    assert heard[1] == ["stop"], heard[1]
+    assert heard[2] == ["update f.2"] * 2 + ["stop"], heard[2]
+    assert heard[3] == ["update f.3", "new-cycle"] * 2 + ["stop"], heard[3]
+    assert heard[4] == ["stop"] * 3, heard[4]
+    assert heard[5] == ["update f.5", "stop"], heard[5]
+    assert [count("starts", n) for n in (1, 2, 3, 4, 5)] == [1, 1, 1, 3, 1]
+
+
+def writers():
+    """Editors that write at once, in pieces and by rename: never more orders
+    than changes, none for a content that was the last one told of, and the
+    last content is told of."""
+    m = listeners("update")
+    edit = """
+import os, sys
+for i in range(150):
+    text = "%s %d\\n" % (sys.argv[1], i) * 500
+    if i % 3:
+        with open("f.1", "w") as f:
+            for k in range(0, len(text), 1000):
+                f.write(text[k:k + 1000])
+                f.flush()
+    else:
+        with open("t." + sys.argv[1], "w") as f:
+            f.write(text)
+        os.rename("t." + sys.argv[1], "f.1")
+"""
+    told = 0
+    for turn in range(2):
+        ps = [subprocess.Popen([sys.executable, "-c", edit, "%d.%d" % (
+            turn, n)]) for n in range(4)]
+        assert [p.wait() for p in ps] == [0] * 4
+        wait_for("an order", lambda: count("heard", 1) > told)
+        told = count("heard", 1)
+        assert told <= 600 * (turn + 1)
+    write("f.1", "the last")
+    wait_for("the last", lambda: count("heard", 1) > told)
+    m.p.send_signal(signal.SIGTERM)
+    assert m.p.wait(DEADLINE_S) == 0, m.said()
+    assert open("heard.1").read().splitlines() == (
+        ["update f.1"] * (told + 1) + ["stop"])
+    # Two rests, or a few more on a machine that stops now and then.
+    assert told <= 10, told
+
+
+def rate():
+    """rate= is kept, also when it is changed, and line= refuses."""
+    gen = script("gen", commands(3, ["192.0.2.1"], end=False).join(
+        ["cat <<'!'\n", "!\n"]) + "printf '%%070d\\n' 0\n"
+        "exec yes 'ip 192.0.2.2 3 %d'\n" % CYCLE)
+    text = "monitor m\nlist 3 name=l3 weight=1 line=64 rate=%d run " + gen
+    write("schedule", text % 50)
+    m = Manager("-v")
+    start = time.monotonic()
+    for _ in range(107):
+        assert m.out.readline()
+    # 107 lines are 106 targets: 6 at once, then 50 a second.
+    took = time.monotonic() - start
+    assert took >= 2.0, took
+    write("schedule", text % 100000)
+    m.p.send_signal(signal.SIGHUP)
+    wait_for("the new rate", lambda: "weight 1" in m.said())
+    for _ in range(20000):
+        assert m.out.readline()
+    assert time.monotonic() - start < DEADLINE_S
+    assert "line 3: line too long" in m.said()
+    m.p.send_signal(signal.SIGTERM)
+    m.rest()
+    assert m.code == 0
 
 
 def too_late(signo, frame):

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/test.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "common/addr.h"
@@ -52,6 +53,41 @@ scans_and_prints(void **state)
 		assert_int_equal(addr_scan(rows[i].in, &a), 0);
 		assert_int_equal(a.family, rows[i].family);
 		assert_string_equal(addr_str(&a, buf), rows[i].out);
+	}
+}
+
+/* As inet_ntop(3) does, whatever the zeros. */
+static void
+prints_as_libc(void **state)
+{
+	char buf[ADDR_STRLEN], libc[ADDR_STRLEN];
+	uint8_t b[16] = {0};
+	struct addr a;
+
+	(void)state;
+	/* Every pattern of empty groups, with groups of each length; the
+	 * sixth is full now and then, as in mapped addresses. */
+	for (unsigned int i = 0; i < 256 * 256; i++) {
+		for (unsigned int k = 0; k < 8; k++) {
+			unsigned int v = ((i * 40503u >> 4) | 1) &
+			    (0xffffu >> (i >> k & 12));
+
+			v = k == 5 && i >> 8 > 0x7f ? 0xffff : v;
+			v = i >> k & 1 ? v : 0;
+			b[2 * k] = (uint8_t)(v >> 8);
+			b[2 * k + 1] = (uint8_t)v;
+		}
+		a = addr_make(ADDR_IPV6, b);
+		inet_ntop(AF_INET6, b, libc, sizeof(libc));
+		assert_int_equal(addr_print(&a, buf), strlen(libc));
+		assert_string_equal(buf, libc);
+		b[0] = (uint8_t)(i >> 8);
+		b[1] = (uint8_t)i;
+		b[2] = (uint8_t)(i / 3);
+		b[3] = (uint8_t)(i / 7);
+		a = addr_make(ADDR_IPV4, b);
+		inet_ntop(AF_INET, b, libc, sizeof(libc));
+		assert_string_equal(addr_str(&a, buf), libc);
 	}
 }
 
@@ -244,6 +280,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(scans_and_prints),
+	    cmocka_unit_test(prints_as_libc),
 	    cmocka_unit_test(prints_other_families),
 	    cmocka_unit_test(knows_lengths),
 	    cmocka_unit_test(scans_prefixes),

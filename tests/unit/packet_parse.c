@@ -150,7 +150,7 @@ static const struct {
     {"parameter problem", ADDR_IPV4, {12, 0}, {9, 0, 0, 0}, 0, 0},
     {"redirect is none", ADDR_IPV4, {5, 1}, {0}, -1, 0},
     {"echo request is none", ADDR_IPV4, {8, 0}, {0}, -1, 0},
-    {"time stamp reply is none", ADDR_IPV4, {14, 0}, {0}, -1, 0},
+    {"time stamp request is none", ADDR_IPV4, {13, 0}, {0}, -1, 0},
     {"ICMPv6's number in IPv4", ADDR_IPV4, {1, 0}, {0}, -1, 0},
     {"no route", ADDR_IPV6, {1, 0}, {0}, 0, 0},
     {"port unreachable", ADDR_IPV6, {1, 4}, {0}, 0, 0},
@@ -216,11 +216,15 @@ other_replies(void **state)
 	static const struct {
 		const char *name;
 		int family, proto;
-		uint8_t l4[20];
+		uint8_t l4[30];
 		size_t len;
 		int rc;
 		enum reply_kind kind;
 	} rows[] = {
+	    {"timestamp reply", ADDR_IPV4, IPPROTO_ICMP,
+		{14, 0, 9, 9, 0x12, 0x34, 0x56, 0x78, 1, 2, 3, 4}, 20, 0,
+		REPLY_ICMP_TIME},
+	    {"short timestamp reply", ADDR_IPV4, IPPROTO_ICMP, {14}, 19, -1, 0},
 	    {"echo reply", ADDR_IPV4, IPPROTO_ICMP,
 		{0, 0, 9, 9, 0x12, 0x34, 0x56, 0x78}, 8, 0, REPLY_ICMP_ECHO},
 	    {"echo reply", ADDR_IPV6, IPPROTO_ICMPV6,
@@ -239,7 +243,16 @@ other_replies(void **state)
 	    {"ICMP in IPv6", ADDR_IPV6, IPPROTO_ICMP, {0}, 8, -1, 0},
 	    {"ICMPv6 in IPv4", ADDR_IPV4, IPPROTO_ICMPV6, {129}, 8, -1, 0},
 	    {"SCTP", ADDR_IPV4, IPPROTO_SCTP, {0}, 20, -1, 0},
-	    {"a fragment header", ADDR_IPV6, IPPROTO_FRAGMENT, {0}, 20, -1, 0},
+	    {"a first fragment", ADDR_IPV6, IPPROTO_FRAGMENT,
+		{IPPROTO_ICMPV6, 0, 0, 1, 0, 0, 0, 7, 129, 0, 9, 9, 0x12, 0x34,
+		    0x56, 0x78},
+		16, 0, REPLY_ICMP_ECHO},
+	    {"a later fragment", ADDR_IPV6, IPPROTO_FRAGMENT,
+		{IPPROTO_ICMPV6, 0, 0, 9, 0, 0, 0, 7, 129}, 16, -1, 0},
+	    {"a fragment of nothing known", ADDR_IPV6, IPPROTO_FRAGMENT, {0},
+		20, -1, 0},
+	    {"short fragment header", ADDR_IPV6, IPPROTO_FRAGMENT,
+		{IPPROTO_ICMPV6}, 7, -1, 0},
 	};
 	struct reply r;
 	struct pkt p;
@@ -256,7 +269,11 @@ other_replies(void **state)
 		assert_int_equal(r.kind, rows[i].kind);
 		assert_true(addr_equal(&r.target, &r.from));
 		assert_null(r.ext);
-		if (r.kind == REPLY_ICMP_ECHO) {
+		if (r.kind == REPLY_ICMP_TIME)
+			assert_memory_equal(r.icmp_stamps, rows[i].l4 + 8, 12);
+		if (rows[i].proto == IPPROTO_FRAGMENT)
+			assert_true(r.has_fragid && r.fragid == 7);
+		if (r.kind == REPLY_ICMP_ECHO || r.kind == REPLY_ICMP_TIME) {
 			assert_int_equal(r.icmp_id, 0x1234);
 			assert_int_equal(r.icmp_seq, 0x5678);
 			continue;

@@ -116,20 +116,25 @@ test_quota(void **state)
 {
 	struct segment_config cfg = {.quota_bytes = 2000, .batch_bytes = 200};
 	struct segment_writer *w = open_writer(&cfg);
+	const uint32_t size = 73; /* of one of these traces */
+	uint32_t n = 0;
 	char path[128];
 	int c = begin_cycle(w, 1, 0);
 
 	(void)state;
-	for (uint32_t i = 0; i < 40; i++)
-		put_trace(w, c, i);
+	/* A cap also between two looks at the spool. */
+	while (put_trace(w, c, n) == 0)
+		n++;
+	assert_int_equal(n, (2000 + size - 1) / size);
+	assert_int_equal(segment_tick(w, 1), SEGMENT_FULL);
 	assert_int_equal(segment_rotate(w, 2), 0);
 	assert_int_equal(segment_tick(w, 3 * NS_PER_SEC), SEGMENT_FULL);
-	assert_int_equal(put_trace(w, c, 40), -1);
+	assert_int_equal(put_trace(w, c, n), -1);
 	assert_non_null(strstr(segment_reason(w), "quota"));
 	snprintf(path, sizeof(path), "%s/spool/1.warts", spool);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(segment_tick(w, 5 * NS_PER_SEC), SEGMENT_OK);
-	assert_int_equal(put_trace(w, c, 40), 0);
+	assert_int_equal(put_trace(w, c, n), 0);
 	assert_int_equal(segment_close(w, 6 * NS_PER_SEC), 0);
 }
 

@@ -7,14 +7,16 @@
 #include "common/xmalloc.h"
 #include "tests/unit/spool.h"
 
+#define FILE_MAX (4u << 20) /* bytes */
+
 static uint8_t *
 read_bytes(const char *path, size_t *len)
 {
 	FILE *f = fopen(path, "rb");
-	uint8_t *p = xmalloc(1 << 20);
+	uint8_t *p = xmalloc(FILE_MAX);
 
 	assert_non_null(f);
-	*len = fread(p, 1, 1 << 20, f);
+	*len = fread(p, 1, FILE_MAX, f);
 	fclose(f);
 	return p;
 }
@@ -29,25 +31,33 @@ write_bytes(const char *path, const uint8_t *p, size_t len)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* A small segment with several batches, sealed; its bytes. */
+/* A segment of COUNT traces, sealed; its bytes. */
 static uint8_t *
-small_segment(size_t *len)
+make_segment(uint32_t count, size_t batch_bytes, size_t *len)
 {
-	struct segment_config cfg = {.batch_bytes = 200};
+	struct segment_config cfg = {.batch_bytes = batch_bytes};
 	struct segment_writer *w = open_writer(&cfg);
 	char path[128];
 	int c = begin_cycle(w, 1, 0);
 
-	for (uint32_t i = 0; i < 6; i++)
+	for (uint32_t i = 0; i < count; i++)
 		put_trace(w, c, i);
 	assert_int_equal(segment_close(w, 2), 0);
 	snprintf(path, sizeof(path), "%s/spool/1.warts", spool);
 	return read_bytes(path, len);
 }
 
+/* A small one with several batches. */
+static uint8_t *
+small_segment(size_t *len)
+{
+	return make_segment(6, 200, len);
+}
+
 static void
 test_every_bit(void **state)
 {
+	static const struct segment_read_opts tail_only = {.tail_only = 1};
 	struct segment_info info;
 	size_t len;
 	uint8_t *p = small_segment(&len);
@@ -60,17 +70,55 @@ test_every_bit(void **state)
 	write_bytes(path, p, len);
 	fd = open(path, O_RDWR);
 	assert_int_equal(segment_read(fd, NULL, &info, &why), 0);
+	assert_int_equal(segment_read(fd, &tail_only, &info, &why), 0);
 	assert_int_equal(info.bytes, len);
 	for (size_t bit = 0; bit < 8 * len; bit++) {
 		uint8_t byte = p[bit / 8] ^ (uint8_t)(1 << bit % 8);
 
 		assert_int_equal(pwrite(fd, &byte, 1, (off_t)(bit / 8)), 1);
+		if (segment_read(fd, &tail_only, &info, &why) != -1)
+			fail_msg("by the tail: bit %zu of byte %zu", bit % 8,
+			    bit / 8);
 		if (segment_read(fd, NULL, &info, &why) != -1)
 			fail_msg("bit %zu of byte %zu", bit % 8, bit / 8);
 		assert_true(info.good <= bit / 8);
 		pwrite(fd, &p[bit / 8], 1, (off_t)(bit / 8));
 	}
 	assert_int_equal(segment_read(fd, NULL, &info, &why), 0);
+	close(fd);
+	free(p);
+}
+
+/* One of many blocks, most of which a second thread hashes: wherever a bit is
+ * wrong, and wherever the file ends too early. */
+static void
+test_large(void **state)
+{
+	static const struct segment_read_opts tail_only = {.tail_only = 1};
+	struct segment_info info;
+	size_t len, step;
+	uint8_t *p = make_segment(30000, 0, &len), byte;
+	char path[128];
+	const char *why = NULL;
+	int fd;
+
+	(void)state;
+	assert_true(len > 5 * (256u << 10) && len < FILE_MAX);
+	snprintf(path, sizeof(path), "%s/flipped", spool);
+	write_bytes(path, p, len);
+	fd = open(path, O_RDWR);
+	step = len / 60;
+	for (size_t at = 0; at < len; at += step) {
+		assert_int_equal(segment_read(fd, &tail_only, &info, &why), 0);
+		byte = p[at] ^ 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+		assert_int_equal(segment_read(fd, &tail_only, &info, &why), -1);
+		assert_int_equal(pwrite(fd, &p[at], 1, (off_t)at), 1);
+	}
+	for (size_t cut = len - 1; cut > step; cut -= step) {
+		assert_int_equal(ftruncate(fd, (off_t)cut), 0);
+		assert_int_equal(segment_read(fd, &tail_only, &info, &why), -1);
+	}
 	close(fd);
 	free(p);
 }
@@ -233,6 +281,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, spool_setup, spool_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_every_bit),
+	    T(test_large),
 	    T(test_trailing),
 	    T(test_torn_everywhere),
 	    T(test_other_boot),

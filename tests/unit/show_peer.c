@@ -17,19 +17,10 @@
 #include "common/show/show.h"
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
+#include "tests/unit/peer.h"
 
 #define TRACES 1500
 #define HOPS_MAX 64
-
-static uint64_t seed;
-
-/* A number below N, the same in every run (a linear congruence). */
-static uint32_t
-below(uint32_t n)
-{
-	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 static struct addr
 router(int family, uint32_t n)
@@ -191,49 +182,6 @@ product_clear(struct product *p)
 	wbuf_clear(&p->warts);
 	wbuf_clear(&p->text);
 	wbuf_clear(&p->json);
-}
-
-/* What TOOL prints of the file, its standard error with it. */
-static void
-peer_reads(const char *tool, const struct wbuf *warts, struct wbuf *out)
-{
-	char path[] = "/tmp/show_peer.XXXXXX", command[256], buf[65536];
-	int fd = mkstemp(path);
-	size_t n;
-	FILE *f;
-
-	assert_int_not_equal(fd, -1);
-	assert_int_equal(write(fd, warts->p, warts->len), warts->len);
-	close(fd);
-	wbuf_init(out);
-	snprintf(command, sizeof(command), "%s %s 2>&1", tool, path);
-	f = popen(command, "r");
-	assert_non_null(f);
-	while ((n = fread(buf, 1, sizeof(buf), f)) != 0)
-		wbuf_bytes(out, buf, n);
-	unlink(path);
-	assert_int_equal(pclose(f), 0);
-}
-
-/* The first line that differs is what a reader of the failure wants. */
-static void
-assert_same_lines(struct wbuf *mine, struct wbuf *peer)
-{
-	char *a, *b;
-
-	wbuf_u8(mine, 0);
-	wbuf_u8(peer, 0);
-	a = (char *)mine->p;
-	b = (char *)peer->p;
-	while (*a != '\0' || *b != '\0') {
-		size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
-
-		if (n != m || memcmp(a, b, n) != 0)
-			fail_msg(
-			    "\nours: %.*s\npeer: %.*s", (int)n, a, (int)m, b);
-		a += n + (a[n] == '\n');
-		b += m + (b[m] == '\n');
-	}
 }
 
 /* scamper's key for the next-hop MTU has a colon too many. */

@@ -72,6 +72,23 @@ technique_block(struct task *t)
 }
 
 void *
+technique_last_block(const struct task *t)
+{
+	(void)t;
+	fail();
+	return NULL;
+}
+
+void *
+technique_next_block(const struct task *t, const void *block)
+{
+	(void)t;
+	(void)block;
+	fail();
+	return NULL;
+}
+
+void *
 technique_scratch(size_t size)
 {
 	(void)size;

@@ -17,6 +17,7 @@ empty(void **state)
 	timeout_init(&to);
 	assert_true(timeout_due(&to) == INT64_MAX);
 	assert_null(timeout_pop(&to, INT64_MAX));
+	timeout_clear(&to);
 }
 
 static void
@@ -46,6 +47,7 @@ deadlines_to_the_nanosecond(void **state)
 		n++;
 	}
 	assert_int_equal(n, LEN(rows));
+	timeout_clear(&to);
 }
 
 static void
@@ -61,6 +63,7 @@ equal_deadlines_first_come(void **state)
 	for (size_t i = 0; i < 10; i++)
 		assert_ptr_equal(timeout_pop(&to, 105), &tasks[i]);
 	assert_null(timeout_pop(&to, 105));
+	timeout_clear(&to);
 }
 
 static void
@@ -82,6 +85,7 @@ removed_is_forgotten(void **state)
 	/* It can be added again, with another wait. */
 	timeout_add(&to, &tasks[1], 1000, 7);
 	assert_int_equal(timeout_due(&to), 1007);
+	timeout_clear(&to);
 }
 
 /* The FIFOs are sorted: the invariant that makes a look at the head enough. */
@@ -92,13 +96,20 @@ check_fifos(const struct timeout *to)
 	int64_t last_ns;
 
 	for (int i = 0; i < to->n; i++) {
+		const struct fifo *f = &to->classes[i].fifo;
+		uint32_t tasks = 0;
+
 		last_ns = INT64_MIN;
-		TAILQ_FOREACH(t, &to->classes[i].fifo, link)
-		{
+		for (uint32_t n = 0; n < f->tail - f->head; n++) {
+			t = fifo_peek(f, n);
+			if (t == NULL)
+				continue;
+			tasks++;
 			assert_true(t->due_ns >= last_ns);
 			assert_int_equal(t->timeout, i);
 			last_ns = t->due_ns;
 		}
+		assert_int_equal(tasks, f->count);
 	}
 }
 
@@ -157,6 +168,7 @@ run(uint32_t durations)
 		pending--;
 	assert_int_equal(pending, 0);
 	free(tasks);
+	timeout_clear(&to);
 }
 
 static void
@@ -194,6 +206,7 @@ longer_and_longer(void **state)
 		assert_true(due_ns >= (t - tasks) + 10 * (t - tasks + 1));
 	}
 	assert_true(timeout_due(&to) == INT64_MAX);
+	timeout_clear(&to);
 }
 
 int

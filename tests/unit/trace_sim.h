@@ -41,12 +41,16 @@ struct memory {
 	max_align_t bytes[];
 };
 
+#define BLOCKS_MAX 4000
+
 struct task {
 	struct measurement *m;
 	struct addr src, dst;
 	enum force force;
 	int64_t now_ns, due_ns;
 	struct memory *memory;
+	void **blocks; /* BLOCKS_MAX, in the order of their making */
+	unsigned int nblocks;
 	union {
 		struct trace trace;
 		max_align_t align;
@@ -97,7 +101,27 @@ sim_memory(struct task *t, size_t size)
 void *
 technique_block(struct task *t)
 {
-	return sim_memory(t, TECHNIQUE_BLOCK);
+	if (t->blocks == NULL)
+		t->blocks = sim_memory(t, BLOCKS_MAX * sizeof(*t->blocks));
+	assert_true(t->nblocks < BLOCKS_MAX);
+	return t->blocks[t->nblocks++] = sim_memory(t, TECHNIQUE_BLOCK);
+}
+
+void *
+technique_last_block(const struct task *t)
+{
+	assert_true(t->nblocks > 0);
+	return t->blocks[t->nblocks - 1];
+}
+
+void *
+technique_next_block(const struct task *t, const void *block)
+{
+	unsigned int i = 0;
+
+	while (block != NULL && t->blocks[i++] != block)
+		;
+	return i < t->nblocks ? t->blocks[i] : NULL;
 }
 
 void *
@@ -372,7 +396,7 @@ sim_leave(struct sim *s, struct sent *p)
 {
 	const struct trace *tr = &s->t.state.trace;
 	struct hop_desc h = sim_hop(s, p->pr.ttl);
-	int attempt = trace_probe_get(tr, p->pr.id)->attempt;
+	int attempt = trace_probe_get(&s->t, tr, p->pr.id)->e.attempt;
 	enum force before = s->t.force;
 	struct packet pkt;
 

@@ -1,5 +1,5 @@
 /*
- * Every list, cycle and trace record of every sample file is decoded and
+ * Every list, cycle, trace and ping record of every sample file is decoded and
  * encoded again to the same bytes; and whatever is cut off or flipped in
  * them, the decoders end with a reason or with a record that is stable.
  */
@@ -79,6 +79,18 @@ trace_again(struct wbuf *b, const uint8_t *p, size_t len, const char **why)
 	return 0;
 }
 
+static int
+ping_again(struct wbuf *b, const uint8_t *p, size_t len, const char **why)
+{
+	struct warts_ping t;
+
+	if (warts_ping_decode(p, len, &t, why) == -1)
+		return -1;
+	warts_ping_encode(b, &t);
+	warts_ping_clear(&t);
+	return 0;
+}
+
 typedef int again_fn(struct wbuf *, const uint8_t *, size_t, const char **);
 
 static again_fn *const again[] = {
@@ -87,6 +99,7 @@ static again_fn *const again[] = {
     [WARTS_CYCLE_DEF] = def_again,
     [WARTS_CYCLE_STOP] = stop_again,
     [WARTS_TRACE] = trace_again,
+    [WARTS_PING] = ping_again,
 };
 
 static again_fn *
@@ -123,7 +136,7 @@ visit_file(const char *name, visit_fn *fn, unsigned int *seen)
 static void
 visit(visit_fn *fn)
 {
-	unsigned int seen[WARTS_TRACE + 1] = {0};
+	unsigned int seen[WARTS_PING + 1] = {0};
 	DIR *d = opendir(SAMPLES);
 	struct dirent *e;
 
@@ -139,6 +152,7 @@ visit(visit_fn *fn)
 	assert_true(seen[WARTS_CYCLE_DEF] >= 2);
 	assert_true(seen[WARTS_CYCLE_STOP] > 40);
 	assert_true(seen[WARTS_TRACE] > 40);
+	assert_true(seen[WARTS_PING] > 40);
 }
 
 /*

@@ -102,6 +102,56 @@ against_a_model(void **state)
 	free(model);
 }
 
+static int
+by_hash(const void *a, const void *b)
+{
+	const struct addr *const *x = a, *const *y = b;
+	uint32_t hx = (uint32_t)addr_hash(*x), hy = (uint32_t)addr_hash(*y);
+
+	return hx < hy ? -1 : hx > hy;
+}
+
+/* The index holds 32 bits of hash: among 300,000 addresses some ten pairs
+ * share them, and must not be taken for each other. */
+static void
+equal_hashes(void **state)
+{
+	enum { ADDRESSES = 300000 };
+	struct addr *addrs = calloc(ADDRESSES, sizeof(*addrs));
+	struct addr **order = calloc(ADDRESSES, sizeof(*order));
+	int pairs = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < ADDRESSES; i++) {
+		addrs[i] = addr_make(ADDR_IPV4, &i);
+		order[i] = &addrs[i];
+	}
+	qsort(order, ADDRESSES, sizeof(struct addr *), by_hash);
+	for (int i = 0; i + 1 < ADDRESSES; i++) {
+		struct command one = {.dst = *order[i]};
+		struct command two = {.dst = *order[i + 1]};
+		struct task *t1, *t2;
+		struct window w;
+
+		if (by_hash(&order[i], &order[i + 1]) != 0)
+			continue;
+		pairs++;
+		window_init(&w, 0);
+		t1 = window_add(&w, &one, NULL);
+		assert_null(window_find(&w, &two.dst));
+		t2 = window_add(&w, &two, NULL);
+		assert_ptr_equal(window_find(&w, &one.dst), t1);
+		assert_ptr_equal(window_find(&w, &two.dst), t2);
+		window_remove(&w, t2);
+		assert_ptr_equal(window_find(&w, &one.dst), t1);
+		assert_null(window_find(&w, &two.dst));
+		window_clear(&w);
+	}
+	assert_true(pairs > 0);
+	free(order);
+	free(addrs);
+}
+
 static void
 full_at_its_limit(void **state)
 {
@@ -191,10 +241,10 @@ blocks(void **state)
 {
 	enum { N = 5000 };
 	static const uint8_t zeros[TECHNIQUE_BLOCK];
-	struct window_chunk *chunks = NULL;
 	struct task *a, *b;
 	struct window w;
 	uint8_t *p[N];
+	const struct task_block *fresh = NULL;
 
 	(void)state;
 	window_init(&w, 0);
@@ -205,8 +255,16 @@ blocks(void **state)
 			p[i] = technique_block(i % 2 ? a : b);
 			assert_int_equal((uintptr_t)p[i] % 8, 0);
 			assert_memory_equal(p[i], zeros, TECHNIQUE_BLOCK);
+			assert_ptr_equal(
+			    technique_last_block(i % 2 ? a : b), p[i]);
 			memset(p[i], 1 + i % 250, TECHNIQUE_BLOCK);
 		}
+		assert_ptr_equal(technique_next_block(a, NULL), p[1]);
+		assert_ptr_equal(technique_next_block(b, NULL), p[0]);
+		for (int i = 0; i < N; i++)
+			assert_ptr_equal(
+			    technique_next_block(i % 2 ? a : b, p[i]),
+			    i + 2 < N ? p[i + 2] : NULL);
 		for (int i = 0; i < N; i++) {
 			assert_int_equal(p[i][0], 1 + i % 250);
 			assert_int_equal(
@@ -214,8 +272,8 @@ blocks(void **state)
 		}
 		/* The second round lives on what the first gave back. */
 		if (round == 1)
-			assert_ptr_equal(w.chunks, chunks);
-		chunks = w.chunks;
+			assert_ptr_equal(w.new_blocks, fresh);
+		fresh = w.new_blocks;
 		window_remove(&w, a);
 		window_remove(&w, b);
 		a = add(&w, 3);
@@ -258,17 +316,6 @@ scratch(void **state)
 
 /* --- one list at a time ------------------------------------------------------ */
 
-static unsigned int
-length(const struct task_list *l)
-{
-	const struct task *t;
-	unsigned int n = 0;
-
-	TAILQ_FOREACH(t, l, link)
-	n++;
-	return n;
-}
-
 static void
 ready_is_a_queue(void **state)
 {
@@ -284,16 +331,16 @@ ready_is_a_queue(void **state)
 	}
 	/* Asking again costs no place. */
 	probe_send(tasks[0]);
-	assert_int_equal(w.nready, 5);
+	assert_int_equal(window_ready(&w), 5);
 	probe_wait(tasks[2], 100);
-	assert_int_equal(w.nready, 4);
+	assert_int_equal(window_ready(&w), 4);
 	assert_ptr_equal(window_take_ready(&w), tasks[0]);
 	assert_int_equal(tasks[0]->where, TASK_IDLE);
 	assert_ptr_equal(window_take_ready(&w), tasks[1]);
 	assert_ptr_equal(window_take_ready(&w), tasks[3]);
 	assert_ptr_equal(window_take_ready(&w), tasks[4]);
 	assert_null(window_take_ready(&w));
-	assert_int_equal(w.nready, 0);
+	assert_int_equal(window_ready(&w), 0);
 	window_clear(&w);
 }
 
@@ -324,18 +371,18 @@ later_call_replaces_the_former(void **state)
 		case 2:
 			probe_done(t);
 			assert_int_equal(t->where, TASK_DONE);
-			assert_ptr_equal(TAILQ_FIRST(&w.done), t);
-			TAILQ_REMOVE(&w.done, t, link);
-			t->where = TASK_IDLE;
+			assert_ptr_equal(window_first_done(&w), t);
+			window_end(&w, t);
+			assert_null(window_first_done(&w));
+			t = add(&w, 1);
 			break;
 		default:
 			probe_wait(t, 100 + next(&seed) % 50);
 			break;
 		}
 		assert_int_equal(
-		    length(&w.ready), 1 + (t->where == TASK_READY));
-		assert_int_equal(w.nready, length(&w.ready));
-		assert_int_equal(length(&w.done), 0);
+		    window_ready(&w), 1 + (t->where == TASK_READY));
+		assert_int_equal(w.done.count, 0);
 		if (t->where != TASK_WAITING)
 			assert_true(timeout_due(&w.timeout) == INT64_MAX);
 	}
@@ -347,6 +394,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(against_a_model),
+	    cmocka_unit_test(equal_hashes),
 	    cmocka_unit_test(full_at_its_limit),
 	    cmocka_unit_test(a_task_is_new_each_time),
 	    cmocka_unit_test(states_do_not_overlap),

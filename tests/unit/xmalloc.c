@@ -118,6 +118,9 @@ copies(void **state)
 	s = xmemdup("a\0b", 3);
 	assert_memory_equal(s, "a\0b", 3);
 	free(s);
+	s = xmalloc_large(5000000);
+	memset(s, 1, 5000000);
+	free(s);
 	s = xasprintf("%s-%d", "list", 7);
 	assert_string_equal(s, "list-7");
 	free(s);

@@ -1,0 +1,212 @@
+/*
+ * beat: the heartbeat: what an operator at the centre wants to know of this
+ * monitor, from what the manager knows and from the Prober's status file.
+ *
+ *	beat assign=17
+ *	beat list.1=team-1 1788998400 51200 51100 ok
+ *	beat-end
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/atomicfile.h"
+#include "common/chan.h"
+#include "common/scan.h"
+#include "common/segment_dir.h"
+#include "listmgr/sync.h"
+
+#define STATUS_MAX (4u << 20)
+#define TROUBLES_MAX 50 /* lines: the centre takes 1,100 in all */
+
+/* --- the Prober's status -------------------------------------------------- */
+
+/* The number behind " KEY=" in LINE, or 0. */
+static uint64_t
+number(const char *line, const char *key)
+{
+	size_t len = strlen(key);
+	const char *p = line;
+
+	for (; (p = strstr(p, key)) != NULL; p += len) {
+		if ((p == line || p[-1] == ' ' || p[-1] == '\n') &&
+		    p[len] == '=')
+			return strtoull(p + len + 1, NULL, 10);
+	}
+	return 0;
+}
+
+/* The status file; the caller frees.  NULL: none. */
+static char *
+read_status(const char *path)
+{
+	char *text;
+	size_t len;
+
+	if (path == NULL ||
+	    atomicfile_read(AT_FDCWD, path, STATUS_MAX, &text, &len) == -1)
+		return NULL;
+	return text;
+}
+
+/* Each line of TEXT that begins with "list=", cut; *P moves on.  NULL: over. */
+static char *
+next_books(char **p)
+{
+	char *line;
+
+	while (*p != NULL && **p != '\0') {
+		line = strsep(p, "\n");
+		if (strncmp(line, "list=", 5) == 0)
+			return line;
+	}
+	return NULL;
+}
+
+struct books {
+	uint64_t backlog;
+	uint64_t finished[SCHEDULE_LISTS_MAX]; /* by the roster's place */
+};
+
+static void
+read_books(const struct beat_config *b, char *text, struct books *out)
+{
+	const struct generator *g;
+	char *line;
+
+	while ((line = next_books(&text)) != NULL) {
+		out->backlog += number(line, "held") + number(line, "queued") +
+		    number(line, "active");
+		for (size_t i = 0; i < b->roster->n; i++) {
+			g = b->roster->list[i];
+			if (g->number == number(line, "list") &&
+			    g->cycle == number(line, "cycle") &&
+			    i < SCHEDULE_LISTS_MAX)
+				out->finished[i] = number(line, "recorded") +
+				    number(line, "refused");
+		}
+	}
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+static void
+write_versions(const struct beat_config *b, struct chan *chan)
+{
+	const struct signed_trust *tr = &b->store->trust;
+	const struct store_gen *g = b->store->current;
+
+	chan_printf(chan, "beat root=%" PRIu64, tr->root.version);
+	chan_printf(chan, "beat stop=%" PRIu64, tr->stop.version);
+	chan_printf(chan, "beat release=%" PRIu64, tr->release.version);
+	chan_printf(
+	    chan, "beat assign=%" PRIu64, g != NULL ? g->assign.version : 0);
+	chan_printf(chan, "beat probing=%s", limits_word(b->limits->state));
+	chan_printf(
+	    chan, "beat period=%lld", b->settings->period_ns / NS_PER_SEC);
+	chan_printf(chan, "beat software=%s", VERSION);
+}
+
+static void
+write_troubles(const struct beat_config *b, struct chan *chan)
+{
+	struct beat_news *n = b->news;
+
+	if (n->refused[0] != '\0')
+		chan_printf(chan, "beat refused=%s", n->refused);
+	chan_printf(chan, "beat errors=%" PRIu64, n->errors);
+	if (n->error[0] != '\0')
+		chan_printf(chan, "beat error=%s", n->error);
+	n->errors = 0;
+	chan_printf(chan, "beat uptime=%lld",
+	    (b->roster->host.now_ns - n->start_ns) / NS_PER_SEC);
+}
+
+static void
+write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent)
+{
+	struct beat_news *n = b->news;
+	int64_t now_ns = b->roster->host.now_ns;
+
+	/* A Prober that was started anew counts from 0. */
+	if (n->sent_ns != 0 && sent >= n->sent && now_ns > n->sent_ns)
+		chan_printf(chan, "beat rate=%" PRIu64,
+		    (uint64_t)((double)(sent - n->sent) * NS_PER_SEC /
+			(double)(now_ns - n->sent_ns)));
+	n->sent = sent;
+	n->sent_ns = now_ns;
+}
+
+static void
+write_spool(const struct beat_config *b, struct chan *chan)
+{
+	int dir = -1, fd = -1;
+
+	if (b->settings->spool != NULL)
+		dir = open(
+		    b->settings->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir != -1)
+		fd = openat(dir, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1) {
+		chan_printf(chan, "beat spool=%" PRIu64, segment_dir_bytes(fd));
+		close(fd);
+	}
+	if (dir != -1)
+		close(dir);
+}
+
+static const char *
+state_word(const struct beat_config *b, struct generator *g)
+{
+	if (place_is_back(b->place, g->number))
+		return "rolled-back";
+	if (g->state == GENERATOR_DONE && !g->failed)
+		return "ended";
+	if (g->failed || conduct_is_held(&g->conduct, b->roster->host.now_ns))
+		return "held";
+	return "ok";
+}
+
+static void
+write_lists(
+    const struct beat_config *b, struct chan *chan, const struct books *books)
+{
+	struct generator *g;
+	int ntroubles = 0;
+
+	for (size_t i = 0; i < b->roster->n; i++) {
+		g = b->roster->list[i];
+		if (g->removed)
+			continue;
+		chan_printf(chan,
+		    "beat list.%u=%s %u %" PRIu64 " %" PRIu64 " %s", g->number,
+		    g->name, g->cycle, g->heard,
+		    i < SCHEDULE_LISTS_MAX ? books->finished[i] : 0,
+		    state_word(b, g));
+		if (g->trouble[0] != '\0' && ntroubles++ < TROUBLES_MAX)
+			chan_printf(
+			    chan, "beat trouble.%u=%s", g->number, g->trouble);
+	}
+}
+
+void
+beat_write(const struct beat_config *b, struct chan *chan)
+{
+	static struct books books;
+	char *text = read_status(b->settings->status);
+
+	memset(&books, 0, sizeof(books));
+	write_versions(b, chan);
+	write_troubles(b, chan);
+	if (text != NULL) {
+		write_rate(b, chan, number(text, "sent"));
+		read_books(b, text, &books);
+		chan_printf(chan, "beat backlog=%" PRIu64, books.backlog);
+	}
+	free(text);
+	write_spool(b, chan);
+	write_lists(b, chan, &books);
+	chan_printf(chan, "beat-end");
+}

@@ -1,0 +1,246 @@
+/*
+ * generator: one List Generator: its process, its stream, what it is told, and
+ * how it behaves.  Part of the map in listmgr.h.
+ *
+ *	generator.c		the process, its user and directory
+ *	generator_read.c	from its pipe to lines that are judged
+ *	generator_tell.c	acks and orders to its standard input
+ *	bucket.c		rates
+ *	conduct.c		how much it may do, and how long it is held
+ *	voice.c			its standard error
+ */
+#ifndef LISTMGR_GENERATOR_H
+#define LISTMGR_GENERATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/child_jail.h"
+#include "common/clock.h"
+#include "common/cmd.h"
+#include "common/line.h"
+#include "common/schedule.h"
+#include "listmgr/listmgr.h"
+
+struct child;
+struct event;
+struct event_base;
+
+/* --- bucket.c: pure ------------------------------------------------------- */
+
+/* So much per second, and so much at once. */
+struct bucket {
+	uint32_t rate; /* per second; 0: no limit */
+	uint32_t burst;
+	int64_t level; /* x 1e9; below 0: overdrawn */
+	int64_t last_ns; /* of LEVEL; 0: never used, full */
+};
+
+/* Set what may be changed at any time: N a second, BURST at once. */
+void bucket_set(struct bucket *b, uint32_t rate, uint32_t burst);
+/* Take N, which may overdraw it. */
+void bucket_take(struct bucket *b, uint32_t n, int64_t now_ns);
+/* Nanoseconds until there is one; 0: there is. */
+int64_t bucket_wait(struct bucket *b, int64_t now_ns);
+
+/* --- conduct.c: pure ------------------------------------------------------ */
+
+/* How a generator behaves, and how long it is held for it. */
+struct conduct {
+	struct bucket targets; /* the rate of the schedule */
+	struct bucket begins; /* each costs the Prober a cycle */
+	struct bucket bad; /* lines refused */
+	int64_t held_ns; /* not read until then; 0: never held */
+	int64_t pause_ns; /* how long it was held last */
+};
+
+/* RATE targets a second, 0: no limit. */
+void conduct_init(struct conduct *c, uint32_t rate);
+void conduct_set_rate(struct conduct *c, uint32_t rate);
+/* Non-zero while it is held for bad lines. */
+int conduct_is_held(const struct conduct *c, int64_t now_ns);
+/* Nanoseconds until its next line may be taken; 0: now. */
+int64_t conduct_wait(struct conduct *c, int64_t now_ns);
+/* It did what costs N of the patience with it.  Returns 0, or for how long it
+ * is held now: 1 s, then twice the last, at most 60 s; a minute without a
+ * hold forgets. */
+int64_t conduct_bad(struct conduct *c, uint32_t n, int64_t now_ns);
+
+/* --- voice.c: the standard error of a generator --------------------------- */
+
+struct voice;
+
+/* Log what is said as of WHO (kept), a few lines a second; who says more waits
+ * for its pipe.  NULL if there is no pipe to be had. */
+struct voice *voice_new(struct event_base *base, const char *who);
+void voice_free(struct voice *v);
+/* Log now what has been said, as far as the patience goes. */
+void voice_flush(struct voice *v);
+/* The end to give to a child. */
+int voice_fd(const struct voice *v);
+
+/* --- generator.c, generator_read.c, generator_tell.c ---------------------- */
+
+#define GENERATOR_BUF_SIZE 65536 /* read ahead of one generator */
+#define GENERATOR_KINDS_MAX 32 /* reasons that are counted apart */
+#define GENERATOR_STOP_NS (2 * NS_PER_SEC) /* from `stop' to SIGTERM */
+#define GENERATOR_KILL_NS (3 * NS_PER_SEC) /* from SIGTERM to SIGKILL */
+#define GENERATOR_LINGER_NS (10 * NS_PER_SEC) /* without a standard output */
+#define GENERATOR_DEATHS 5 /* remembered */
+
+enum generator_state {
+	GENERATOR_IDLE, /* may be started */
+	GENERATOR_RUNNING, /* runs, waits for its restart, or is read out */
+	GENERATOR_HALTING, /* told to stop, not yet gone */
+	GENERATOR_DONE, /* ended for good and read out */
+};
+
+struct generator_kind {
+	const char *reason;
+	uint64_t count;
+};
+
+/* What all generators have in common. */
+struct generator_host {
+	struct event_base *base;
+	const char *dir; /* working directory; NULL: ours */
+	char monitor[CMD_NAME_MAX];
+	uint32_t first_uid; /* users of their own from here on; 0: ours */
+	int own_dirs; /* each has a directory of its own below DIR */
+	int no_network;
+	int64_t now_ns; /* of this turn */
+};
+
+/* A list and what its generator is run with. */
+struct work {
+	const struct schedule_list *list;
+	uint32_t weight; /* may be another schedule's than the rest */
+	const struct schedule *schedule; /* files and code of the list */
+	const char *code; /* where the schedule's code is; NULL: nowhere */
+};
+
+struct generator {
+	const struct generator_host *host;
+	uint32_t number;
+	char name[CMD_NAME_MAX];
+	char *who; /* "list N (NAME)" */
+	char **argv, **env; /* own copies, NULL-terminated */
+	char *dir; /* NULL: ours */
+	char *code; /* hash of the centre's program, or "" */
+	struct child_jail jail;
+	uint32_t max_line;
+	enum generator_state state;
+	int removed; /* no longer in the schedule */
+	int failed; /* exit 100 */
+	struct child *child; /* NULL: no process, none will come */
+	struct voice *voice;
+	struct event *halt_timer;
+	struct conduct conduct;
+
+	/* The stream that is being read, and the one of the next process, if
+	 * that was started before this one was read out. */
+	int fd_in, fd_out; /* -1: none */
+	int next_in, next_out;
+	struct event *readable; /* armed while dry */
+	int dry; /* the pipe was empty when we looked */
+	int dead; /* the process of fd_in is gone */
+	int64_t closed_ns; /* its end was read and it lives on; 0: no */
+	struct line_buf in;
+	char text[MERGE_LINE_MAX]; /* a line that is not passed as it came */
+
+	/* The position of what was merged, and what is known of it. */
+	uint32_t cycle; /* begun last, 0: none */
+	int open; /* ... and not ended */
+	uint64_t sent; /* number of the last ip merged */
+	uint64_t acked;
+	uint64_t heard; /* by the Prober, may be ahead of `sent' */
+	uint64_t told; /* the ack sent last */
+	int end_acked, end_told; /* the same of the end */
+	struct generator_kind bad[GENERATOR_KINDS_MAX];
+	size_t nbad;
+
+	char **orders; /* norders lines it is still to be told */
+	size_t norders;
+
+	/* For those who ask how it does. */
+	uint64_t targets; /* merged, of all cycles */
+	uint64_t refused; /* lines */
+	int64_t started_ns; /* the last process; 0: none yet */
+	int64_t valid_ns; /* when its last good line was merged; 0: none */
+	int64_t deaths_ns[GENERATOR_DEATHS]; /* the latest, a ring */
+	uint64_t ndeaths;
+	char trouble[64]; /* the last; "" none */
+};
+
+/* For W (copied); it is IDLE.  HOST is kept. */
+struct generator *
+generator_new(const struct generator_host *host, const struct work *w);
+/* Kills the process if there is one. */
+void generator_free(struct generator *g);
+
+/* Non-zero when W would be run just as G is. */
+int generator_same(const struct generator *g, const struct work *w);
+/* Take from W what can be changed while it runs: rate, line. */
+void generator_limit(struct generator *g, const struct work *w);
+
+/* IDLE or DONE -> RUNNING. */
+void generator_start(struct generator *g);
+
+/* Send `stop', read no more, and see that it ends.  Becomes HALTING, then
+ * IDLE; what was read and not merged is forgotten: it was not acked. */
+void generator_halt(struct generator *g);
+
+/* See to what only time tells: one that has closed its output and lives on. */
+void generator_look(struct generator *g);
+
+/* --- generator_read.c: its stream */
+
+/* A merge_next_cb. */
+enum merge_kind generator_next(void *g, struct merge_line *out);
+
+/* Whether reading could give something at once. */
+int generator_ready(const struct generator *g);
+
+/* Nanoseconds until it may be looked at again; 0: it may, or is not read. */
+int64_t generator_wait(struct generator *g);
+
+/* Read from FD_IN from now on, and speak to FD_OUT; both become G's. */
+void generator_attach(struct generator *g, int fd_in, int fd_out);
+void generator_detach(struct generator *g);
+
+/* Say how many lines were refused, for those of which there were several, and
+ * begin to count anew. */
+void generator_report(struct generator *g);
+
+/* --- generator_tell.c: what it is told */
+
+/* N ip lines of CYCLE were accepted, and its end if END. */
+void generator_acked(struct generator *g, uint32_t cycle, uint64_t n, int end);
+
+/* Non-zero when there is something to tell. */
+int generator_has_news(const struct generator *g);
+
+/* Non-zero when all that was merged is accepted. */
+int generator_is_taken(const struct generator *g);
+
+/* The Prober is gone.  A generator that is done comes again if targets of it
+ * were not accepted; if only its end was not, that is said again. */
+void generator_lost(struct generator *g);
+
+/* Tell it LINE (with its \n, copied) as soon as it can be told; the same line
+ * is not kept twice. */
+void generator_order(struct generator *g, const char *line);
+
+/* The N files NAMES of it have changed, and the greatest directive of them is
+ * WHAT: do that. */
+void generator_changed(struct generator *g, enum schedule_change what,
+    const char *const *names, size_t n);
+
+/* Tell it what is acked, unless it knows or its pipe is full, and what else it
+ * is to be told.  Non-zero when there is something left to tell. */
+int generator_tell(struct generator *g);
+
+/* Say TEXT at once; -1 when its pipe is full. */
+int generator_say(struct generator *g, const char *text);
+
+#endif

@@ -1,0 +1,57 @@
+#include "prober/inbox.h"
+
+#include <string.h>
+
+#include "prober/net/packet_parse.h"
+
+/* Below, tasks are in the cache anyway. */
+#define MANY_TASKS 4096
+
+static void
+handle(struct inbox *in, const struct reply *r, uint32_t hash)
+{
+	in->handle(in->arg, window_find_hash(in->w, &r->target, hash), r);
+}
+
+static void
+prefetch(const struct inbox *in)
+{
+	const struct task *tasks[INBOX_REPLIES];
+
+	for (int i = 0; i < in->count; i++)
+		tasks[i] = window_prefetch_hash(in->w, in->hashes[i]);
+	for (int i = 0; i < in->count; i++) {
+		if (tasks[i] != NULL)
+			window_prefetch_block(tasks[i]);
+	}
+}
+
+void
+inbox_flush(struct inbox *in)
+{
+	if (in->w->count > MANY_TASKS)
+		prefetch(in);
+	for (int i = 0; i < in->count; i++)
+		handle(in, &in->replies[i], in->hashes[i]);
+	in->count = 0;
+}
+
+void
+inbox_packet(struct inbox *in, const uint8_t *pkt, size_t len, int64_t rx_ns)
+{
+	int i = in->count;
+	struct reply *r = &in->replies[i];
+
+	if (packet_parse(pkt, len, r) == -1)
+		return;
+	r->rx_ns = rx_ns;
+	in->hashes[i] = window_prefetch(in->w, &r->target);
+	in->count++;
+	if (r->ext_len > 0 && r->ext_len <= INBOX_EXT) {
+		memcpy(in->exts[i], r->ext, r->ext_len);
+		r->ext = in->exts[i];
+	}
+	/* Longer extensions are too rare to be kept. */
+	if (in->count == INBOX_REPLIES || r->ext_len > INBOX_EXT)
+		inbox_flush(in);
+}

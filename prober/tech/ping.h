@@ -1,0 +1,115 @@
+/*
+ * ping: what the three files of the ping technique share.
+ *
+ *	ping.c		options, what to send next, what answers what
+ *	ping_probe.c	a probe as the builder of packets wants it
+ *	ping_record.c	the finished ping as a record
+ *
+ * Memory: the state, and blocks: 14 probes in one (8 bytes each: when they
+ * left), and one for each reply, which may hold an IP option.
+ */
+#ifndef PROBER_PING_H
+#define PROBER_PING_H
+
+#include "prober/tech/technique.h"
+
+/* In the order of ping's -P words and of enum warts_ping_method. */
+#define PING_IS_ICMP(m) \
+	((m) == WARTS_PING_ICMP_ECHO || (m) == WARTS_PING_ICMP_TIME)
+#define PING_IS_UDP(m)                                           \
+	((m) == WARTS_PING_UDP || (m) == WARTS_PING_UDP_DPORT || \
+	    (m) == WARTS_PING_UDP_SPORT)
+
+#define TSPS_MAX 4 /* addresses that fit a timestamp option */
+
+struct ping_conf {
+	uint16_t probe_count; /* -c */
+	uint16_t reply_count; /* -o, 0: all are sent */
+	uint16_t size; /* -s, whole packet, 0: by method */
+	uint16_t sport, dport; /* -F, -d; dport 0: not given */
+	uint16_t icmp_sum; /* -C */
+	uint32_t tcp_number; /* -A */
+	uint32_t user_id; /* -U */
+	uint32_t flags; /* WARTS_PING_ */
+	uint32_t wait_us, timeout_us; /* -i, -W */
+	uint8_t ttl, tos;
+	uint8_t method; /* enum warts_ping_method */
+	uint8_t has_sport, has_dport, has_sum, has_number, has_timeout;
+	struct technique_addrs tsps; /* -T tsprespec= */
+	struct technique_hex payload, pattern; /* -B, -p */
+};
+
+struct ping_probe_block {
+	struct ping_probe_block *next;
+	/* Since the start, with bit 63 once it has been answered; PING_UNSENT
+	 * until it leaves. */
+	uint64_t tx_us[14];
+};
+#define PROBES_PER_PING_BLOCK 14
+#define PING_UNSENT ((1ULL << 62) - 1)
+#define PING_ANSWERED (1ULL << 63)
+
+struct ping_answer {
+	struct ping_answer *next;
+	struct addr from;
+	uint32_t rtt_us;
+	uint32_t fragid;
+	uint16_t probe, size, ipid, nhmtu;
+	uint8_t ttl, tos, protocol, icmp_type, icmp_code, tcp_flags;
+	uint8_t has_fragid, has_icmp_ts;
+	uint8_t option_len; /* bytes of `option' */
+	/* A record route or timestamp option as it came, or the three words of
+	 * an ICMP timestamp reply. */
+	uint8_t option[40];
+};
+
+_Static_assert(
+    sizeof(struct ping_probe_block) <= TECHNIQUE_BLOCK, "probe block");
+_Static_assert(sizeof(struct ping_answer) <= TECHNIQUE_BLOCK, "answer");
+
+enum ping_mode { PING_SENDING, PING_INTERVAL, PING_LAST };
+
+struct ping {
+	int64_t start_ns; /* wall clock */
+	struct ping_probe_block *probes, *probes_last;
+	struct ping_answer *answers, *answers_last;
+	uint32_t random; /* IPv4 ids, TCP numbers are made from it */
+	uint16_t nsent; /* probes built */
+	uint16_t nanswers; /* kept */
+	uint16_t nanswered; /* probes that were answered */
+	uint8_t mode; /* enum ping_mode */
+	uint8_t agains; /* probes repeated because replies were lost here */
+	uint8_t stop_reason, stop_data;
+};
+
+/* --- ping.c ------------------------------------------------------------------- */
+
+/* When probe NUMBER, which has left, left: since p->start_ns. */
+uint64_t ping_tx_us(const struct ping *p, unsigned int number);
+
+/* --- ping_probe.c ----------------------------------------------------------- */
+
+/* Fill in PR for probe NUMBER (from 0); its bytes are good until the next
+ * call. */
+void ping_make(struct task *t, unsigned int number, struct probe *pr);
+
+/* The ports (ICMP id and sequence) of probe NUMBER into PR. */
+void
+ping_number(const struct ping_conf *c, unsigned int number, struct probe *pr);
+
+/* The IPv4 id of probe NUMBER, not 0, different for any 65,535 in a row. */
+uint16_t ping_ipid(const struct ping *p, unsigned int number);
+
+/* TCP's sequence and acknowledgement numbers: constant during a ping. */
+uint32_t ping_tcp_seq(const struct ping *p, const struct ping_conf *c);
+uint32_t ping_tcp_ack(const struct ping *p, const struct ping_conf *c);
+
+/* Bytes of a probe to an address of FAMILY, from the IP header on. */
+uint16_t ping_size(const struct ping_conf *c, int family);
+
+/* --- ping_record.c ------------------------------------------------------------ */
+
+/* technique->record. */
+void ping_record(struct task *t, struct technique_record *rec);
+
+#endif

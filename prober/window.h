@@ -1,0 +1,138 @@
+/*
+ * window: the Active Window (window.c) and the deadlines of the tasks in it
+ * (timeout.c).
+ *
+ * A task is in at most one fifo: of those that want a credit, of a class of
+ * deadlines, of those that are done.
+ */
+#ifndef PROBER_WINDOW_H
+#define PROBER_WINDOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "prober/fifo.h"
+#include "prober/net/net.h"
+#include "prober/tech/technique.h"
+
+struct command;
+struct listcycle;
+
+/* --- a task ------------------------------------------------------------------ */
+
+enum task_where {
+	TASK_IDLE, /* between two calls of its technique */
+	TASK_READY, /* in window.ready: wants a credit */
+	TASK_SENDING, /* its frame waits in the transmit queue */
+	TASK_WAITING, /* in a timeout class */
+	TASK_DONE, /* in window.done: its record is to be written */
+};
+
+struct task_block;
+
+/* With the state of a trace these are two cache lines. */
+struct task {
+	struct window *win;
+	struct measurement *m;
+	struct listcycle *lc;
+	struct link_path *path;
+	struct task_block *blocks; /* the last one; a ring */
+	uint64_t number;
+	int64_t due_ns; /* TASK_WAITING */
+	uint32_t at; /* in the fifo that `where' names */
+	struct addr dst;
+	uint8_t where; /* enum task_where */
+	uint8_t timeout; /* index of the class */
+	max_align_t state[];
+};
+
+/* --- timeout.c: deadlines as FIFOs of equal duration --------------------------- */
+
+#define TIMEOUT_CLASSES 32
+
+struct timeout {
+	struct {
+		int64_t ns;
+		int64_t last_ns; /* latest deadline given out */
+		struct fifo fifo;
+	} classes[TIMEOUT_CLASSES];
+	int n;
+};
+
+void timeout_init(struct timeout *to);
+void timeout_clear(struct timeout *to);
+/* T is due at NOW + WAIT (rounded up to a class when there are too many). */
+void timeout_add(
+    struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns);
+void timeout_remove(struct timeout *to, struct task *t);
+/* How long T, which is in a class, waits in all. */
+int64_t timeout_ns(const struct timeout *to, const struct task *t);
+/* The earliest deadline; INT64_MAX when there is none. */
+int64_t timeout_due(const struct timeout *to);
+/* A task whose deadline has come, removed; NULL if none. */
+struct task *timeout_pop(struct timeout *to, int64_t now_ns);
+
+/* --- window.c: the index and the memory -------------------------------------- */
+
+/* Of the index: a task by number, and the low bits of its address's hash. */
+struct window_slot {
+	uint32_t hash;
+	uint32_t id; /* from 1; 0: free */
+};
+
+struct window {
+	struct window_slot *slots; /* open addressing, keyed by address */
+	uint32_t nslots, count;
+	uint32_t max; /* tasks at a time, 0: no limit */
+	uint32_t task_size; /* bytes */
+	uint32_t nchunks, ntasks; /* ntasks: numbers given out so far */
+	uint8_t **chunks; /* of tasks, in the order of their numbers */
+	uint32_t *free; /* stack of numbers that are free again */
+	uint32_t nfree;
+	struct task_block *free_blocks, *new_blocks, *new_blocks_end;
+	uint8_t **block_chunks;
+	uint32_t nblock_chunks;
+	struct fifo ready, done;
+	struct timeout timeout;
+	int64_t now_ns; /* of this turn */
+};
+
+void window_init(struct window *w, uint32_t max); /* MAX tasks */
+void window_clear(struct window *w);
+int window_full(const struct window *w); /* boolean */
+/* The task that probes DST, or NULL. */
+struct task *window_find(const struct window *w, const struct addr *dst);
+/* The same in steps, for many addresses at a time, so that their cache misses
+ * overlap: 1 where DST would be in the index; returns the hash for 2 and 3. */
+uint32_t window_prefetch(const struct window *w, const struct addr *dst);
+/* 2 the task; NULL when DST is not in the window. */
+struct task *window_prefetch_hash(const struct window *w, uint32_t hash);
+/* 3 find it. */
+struct task *
+window_find_hash(const struct window *w, const struct addr *dst, uint32_t hash);
+/* T will be wanted soon; and its last block of memory. */
+void window_prefetch_task(const struct task *t);
+void window_prefetch_block(const struct task *t);
+/* The first in F will be wanted now: fetch some behind it. */
+void window_prefetch_behind(const struct fifo *f);
+/* A new task for C (its reference taken over), not yet started. */
+struct task *
+window_add(struct window *w, const struct command *c, struct link_path *path);
+/* Call CB for each task. */
+void window_each(const struct window *w,
+    void (*cb)(void *arg, const struct task *t), void *arg);
+/* Forget T, which is in no list. */
+void window_remove(struct window *w, struct task *t);
+/* The task that waits longest for a credit, removed from the list; or NULL. */
+struct task *window_take_ready(struct window *w);
+/* How many wait for a credit. */
+uint32_t window_ready(const struct window *w);
+/* The task that is done first and stays in the list; NULL if none. */
+struct task *window_first_done(const struct window *w);
+/* T, which is done, has its record: forget it. */
+void window_end(struct window *w, struct task *t);
+/* Free what technique_scratch() gave since the last call. */
+void window_scratch_reset(void);
+
+#endif

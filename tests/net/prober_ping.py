@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Helper of prober-ping.test: prober_ping.py COMMANDS THEIRS OURS, the stems of
+a capture file and a file of JSON each.
+
+Every command has a target of its own.  Its probes by the two programs, in
+order, and its two records are compared.  What cannot be the same, and what is
+deliberately not:
+
+ * IPv4 ids, TCP numbers, default ports and ICMP ids, and the checksums over
+   them; times.  That they are well formed is checked of each alone.
+ * scamper records 84 bytes for a timestamp request of 72, and less than it
+   sends with a prespecified timestamp option, where it has more data; we
+   record what we send.
+ * scamper of 2021 sends no traffic class in IPv6; we do.
+ * The flow label of IPv6 is the kernel's there and ours here; within a flow it
+   must not change.
+"""
+import json
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
+import pcap
+
+errors = []
+
+
+def bad(fmt, *args):
+    errors.append(fmt % args)
+
+
+def checksum(data, start=0):
+    data += b"\0" * (len(data) % 2)
+    s = start + sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while s >> 16:
+        s = (s & 0xffff) + (s >> 16)
+    return s
+
+
+def l4(p):
+    return p.bytes[40 if p.version == 6 else (p.bytes[0] & 15) * 4:p.len]
+
+
+def sound(who, p):
+    """Checksums, lengths."""
+    data, b = l4(p), p.bytes
+    pseudo = b""
+    if p.proto != 1:
+        addrs = b[8:40] if p.version == 6 else b[12:20]
+        pseudo = addrs + struct.pack("!IHBB", len(data), 0, 0, p.proto)
+    if checksum(pseudo + data) != 0xffff:
+        bad("%s: %s: wrong transport checksum", who, p.dst)
+    if p.version == 4 and checksum(b[:(b[0] & 15) * 4]) != 0xffff:
+        bad("%s: %s: wrong header checksum", who, p.dst)
+
+
+def shape(p, options, first):
+    """What must be the same in both programs."""
+    data = l4(p)
+    out = {"version": p.version, "ttl": p.ttl, "proto": p.proto,
+           "df": p.df, "fragment": p.fragment, "len": p.len}
+    if p.version == 4:
+        out["tos"] = p.tos
+        out["options"] = p.bytes[20:(p.bytes[0] & 15) * 4].hex()
+        if "tsprespec" in options:
+            out["options"] = out["options"][:24]
+            out.pop("len")
+    if p.proto in (1, 58):
+        out["type"], out["code"] = data[0], data[1]
+        ident, out["seq"] = struct.unpack("!HH", data[4:8])
+        out["id"] = ident if "-F" in options else ident - first[0]
+        rest = data[8:]
+        if "icmp-time" in options:
+            rest = rest[12:]
+        out["data"] = rest.hex().rstrip("0") if "tsprespec" in options \
+            else rest.hex()
+    else:
+        sport, out["dport"] = struct.unpack("!HH", data[:4])
+        out["sport"] = sport if "-F" in options else sport - first[0]
+    if p.proto == 6:
+        seq, ack, out["flags"], out["window"] = struct.unpack(
+            "!IIHH", data[4:16])
+        syn = "tcp-syn" in options and "ack" not in options
+        out["numbers"] = (
+            seq - first[1] if not ("-A" in options and syn) else seq,
+            ack - first[2] if not ("-A" in options and not syn) else ack)
+        out["data"] = data[20:].hex()
+    elif p.proto == 17:
+        out["data"] = data[8:].hex()
+    return out
+
+
+def first_of(p):
+    """Numbers that are a program's own choice."""
+    data = l4(p)
+    if p.proto in (1, 58):
+        return struct.unpack("!H", data[4:6])[0], 0, 0
+    sport = struct.unpack("!H", data[:2])[0]
+    if p.proto != 6:
+        return sport, 0, 0
+    return (sport,) + struct.unpack("!II", data[4:12])
+
+
+def probes(stem):
+    out = {}
+    for p in pcap.packets(stem + ".pcap"):
+        out.setdefault(p.dst, []).append(p)
+    return out
+
+
+def wire(target, options, theirs, ours):
+    a, b = theirs.get(target, []), ours.get(target, [])
+    # The kernel resets connections that it knows nothing of.
+    if "tcp-syn" in options and "synack" not in options:
+        a = [p for p in a if not l4(p)[13] & 4]
+        b = [p for p in b if not l4(p)[13] & 4]
+    if not a or not b:
+        bad("%s %s: %d and %d probes", options, target, len(a), len(b))
+        return
+    for who, ps in (("scamper", a), ("prober", b)):
+        for p in ps:
+            sound(who, p)
+    x = [shape(p, options, first_of(a[0])) for p in a]
+    y = [shape(p, options, first_of(b[0])) for p in b]
+    if x != y:
+        for i in range(max(len(x), len(y))):
+            if x[i:i + 1] != y[i:i + 1]:
+                bad("%s %s: probe %d:\n\t%s\n\t%s", options, target, i,
+                    x[i:i + 1], y[i:i + 1])
+                break
+    ids = [p.ipid for p in b if p.version == 4]
+    if 0 in ids or len(set(ids)) != len(ids):
+        bad("%s %s: IP-IDs %s", options, target, ids)
+    flows = {p.flow for p in b if p.version == 6}
+    if len(flows) > 1 and "sport" not in options and "dport" not in options:
+        bad("%s %s: the flow label changes", options, target)
+
+
+RUN = {"start", "tcp_seq", "tcp_ack", "sport", "statistics"}
+REPLY = {"tx", "rx", "rtt", "probe_ipid", "reply_ipid", "tsandaddr", "tsonly"}
+
+
+def results(stem):
+    out = {}
+    for line in open(stem + ".json"):
+        r = json.loads(line)
+        if r["type"] != "ping":
+            continue
+        s = r["statistics"]
+        r["counts"] = s["replies"], s.get("loss")
+        for reply in r["responses"]:
+            if not 0 < reply["rtt"] < 1000:
+                bad("%s: round-trip time %s", r["dst"], reply["rtt"])
+            for key in ("tsandaddr", "tsonly"):
+                if key in reply:
+                    stamps = reply[key]
+                    reply[key + "s"] = [s["ip"] for s in stamps] \
+                        if key == "tsandaddr" else len(stamps)
+        r["responses"] = [{k: v for k, v in reply.items() if k not in REPLY}
+                          for reply in r["responses"]]
+        out[r["dst"]] = {k: v for k, v in r.items() if k not in RUN}
+    return out
+
+
+def records(target, options, theirs, ours):
+    a, b = theirs.get(target), ours.get(target)
+    if a is None or b is None:
+        bad("%s %s: recorded by %s", options, target,
+            "neither" if a is b else "prober" if a is None else "scamper")
+        return
+    if "icmp-time" in options or "tsprespec" in options:
+        a.pop("probe_size"), b.pop("probe_size")
+    if "tsprespec" in options:
+        for r in a["responses"] + b["responses"]:
+            r.pop("reply_size")
+    for key in sorted(set(a) | set(b)):
+        if a.get(key) != b.get(key):
+            bad("%s %s: %s:\n\t%s\n\t%s", options, target, key, a.get(key),
+                b.get(key))
+
+
+def main(commands, theirs, ours):
+    wires = probes(theirs), probes(ours)
+    jsons = results(theirs), results(ours)
+    n = 0
+    for line in open(commands):
+        words = line.split()
+        target, options = words[-1], " ".join(words[1:-1])
+        wire(target, options, *wires)
+        records(target, options, *jsons)
+        n += 1
+    print("%d pings compared, %d with an answer" % (
+        n, sum(bool(r["responses"]) for r in jsons[1].values())))
+    for e in errors[:30]:
+        print(e)
+    sys.exit(len(errors) != 0)
+
+
+main(*sys.argv[1:])
