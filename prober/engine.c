@@ -9,8 +9,6 @@
  * was woken in time for.  While a turn is near, replies wait in the ring for
  * it, and the process does not wake up for them.
  */
-#include <assert.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +27,6 @@
 #define TICK_NS NS_PER_SEC
 /* A turn nearer than this fetches the replies; else the ring wakes us. */
 #define RX_WATCH_NS (2 * NS_PER_MS)
-#define TX_RETRY_NS NS_PER_MS
 #define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
 #define NAPPING_NS (25 * NS_PER_MS) /* then the loop sees to other things */
 
@@ -85,144 +82,6 @@ admit(struct engine *e, uint32_t credits)
 		if (t == NULL)
 			return;
 		t->m->tech->start(t, wall_ns);
-	}
-}
-
-/* --- techniques, transmit --------------------------------------------------------- */
-
-/* Build frames for the tasks that wait longest. */
-static void
-build_batch(struct engine *e, uint32_t most)
-{
-	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
-	struct batch *b = &e->batch;
-	struct probe pr;
-	struct task *t;
-	int i, len;
-
-	b->first = b->count = 0;
-	while (b->count < want && (t = e->take(&e->window)) != NULL) {
-		i = b->count;
-		t->m->tech->probe(t, &pr);
-		t->where = TASK_SENDING;
-		len = packet_build(
-		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
-		assert(len > 0);
-		b->frames[i].packet = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-		b->frames[i].len = (uint16_t)len;
-		b->frames[i].family = t->dst.family;
-		b->frames[i].path = t->path;
-		b->owner[i].task = t;
-		b->owner[i].id = pr.id;
-		b->count++;
-	}
-}
-
-/* What waited for room may have been overtaken by a reply: not to be sent. */
-static void
-drop_overtaken(struct batch *b)
-{
-	int n = b->first;
-
-	for (int i = b->first; i < b->count; i++) {
-		if (b->owner[i].task->where != TASK_SENDING)
-			continue;
-		b->frames[n] = b->frames[i];
-		b->owner[n] = b->owner[i];
-		n++;
-	}
-	b->count = n;
-}
-
-/*
- * N frames were taken by a call that began at TX_NS.  All of them get that
- * time: a round-trip time may come out too long by what the call took, tens of
- * microseconds for a full batch, but never shorter than light allows.
- */
-static void
-tell_sent(struct batch *b, int n, int64_t tx_ns)
-{
-	for (int i = b->first; i < b->first + n; i++) {
-		struct task *t = b->owner[i].task;
-
-		t->where = TASK_IDLE;
-		t->m->tech->sent(t, b->owner[i].id, tx_ns);
-	}
-	b->first += n;
-}
-
-/* Errors that pass: the queue is full, the link is down for now. */
-static int
-is_passing(int err)
-{
-	return err == ENOBUFS || err == EAGAIN || err == ENOMEM ||
-	    err == EINTR || err == ENETDOWN || err == ENODEV ||
-	    err == ENETUNREACH || err == EHOSTUNREACH;
-}
-
-/* The kernel would not take the first frame. */
-static void
-not_sent(struct engine *e, int err)
-{
-	struct batch *b = &e->batch;
-	struct task *t = b->owner[b->first].task;
-
-	if (is_passing(err)) {
-		e->stats.tx_refused++;
-		pacer_refused(&e->pacer);
-		b->retry_ns = e->now_ns + TX_RETRY_NS;
-		return;
-	}
-	e->stats.tx_errors++;
-	t->where = TASK_IDLE;
-	t->m->tech->failed(t, err);
-	b->first++;
-}
-
-/* Send MOST of the batch at most, in one call.  How many, or -1: not now. */
-static int
-send_batch(struct engine *e, uint32_t most)
-{
-	struct batch *b = &e->batch;
-	int n = b->count - b->first;
-	int64_t tx_ns = clock_wall_ns();
-
-	n = tx_send(
-	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
-	if (n == -1) {
-		not_sent(e, errno);
-		return b->retry_ns > e->now_ns ? -1 : 0;
-	}
-	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
-	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
-	e->stats.sent += (uint64_t)n;
-	tell_sent(b, n, tx_ns);
-	return n;
-}
-
-/* Send CREDITS packets: what the kernel had no room for, then new ones. */
-static void
-transmit(struct engine *e, uint32_t credits)
-{
-	struct batch *b = &e->batch;
-	int n;
-
-	if (b->first < b->count) {
-		if (e->now_ns < b->retry_ns)
-			return;
-		drop_overtaken(b);
-	}
-	while (credits > 0) {
-		if (b->first == b->count)
-			build_batch(e, credits);
-		if (b->first == b->count) {
-			pacer_idle(&e->pacer);
-			return;
-		}
-		n = send_batch(e, credits);
-		if (n == -1)
-			return;
-		credits -= (uint32_t)n;
 	}
 }
 

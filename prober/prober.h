@@ -250,7 +250,13 @@ void expire_run(struct engine *e);
 /* Ask the kernel how many replies it had no room for. */
 void expire_look_for_losses(struct engine *e);
 
-/* engine.c goes on */
+/* --- transmit.c: probes out --------------------------------------------------------- */
+
+/* Send CREDITS packets at most: those that were refused before, then new ones of
+ * the tasks that wait longest. */
+void transmit(struct engine *e, uint32_t credits);
+
+/* --- engine.c goes on */
 
 /* The caller has set base, link, tx, rx, out, the sources, and has made window,
  * pacer and admit.  The loop of `base' runs until all is done. */
