@@ -5,7 +5,6 @@
  * bytes for the same record, but for the key "icmp_nhmtu".
  */
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -274,16 +273,6 @@ trace_start(struct json *j, struct warts_tv t)
 	json_close(j, '}');
 }
 
-/* A word, or its number when it is newer than this program. */
-static void
-word_or_number(struct json *j, const char *key, const char *word, uint32_t v)
-{
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", v);
-	json_str(j, key, word != NULL ? word : number);
-}
-
 static void
 trace_head(struct json *j, const struct about *about)
 {
@@ -295,14 +284,14 @@ trace_head(struct json *j, const struct about *about)
 	json_str(j, "version", "0.1");
 	j->sep = sep;
 	json_u32(j, "userid", t->user_id);
-	word_or_number(j, "method", show_method(t->method), t->method);
+	json_word_or_number(j, "method", show_method(t->method), t->method);
 	if (t->src.family != ADDR_NONE)
 		json_addr(j, "src", &t->src);
 	json_addr(j, "dst", &t->dst);
 	if (t->rtr.family != ADDR_NONE)
 		json_addr(j, "rtr", &t->rtr);
 	trace_ports(j, t);
-	word_or_number(
+	json_word_or_number(
 	    j, "stop_reason", show_stop_reason(t->stop_reason), t->stop_reason);
 	json_u32(j, "stop_data", t->stop_data);
 	if (t->errmsg != NULL && about->newer)

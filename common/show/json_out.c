@@ -1,6 +1,7 @@
 #include "common/show/json_out.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DIGITS_MAX 10 /* of 32 bits */
@@ -203,4 +204,14 @@ json_words(struct json *j, const char *key, uint32_t flags,
 	}
 	if (open)
 		json_close(j, ']');
+}
+
+void
+json_word_or_number(
+    struct json *j, const char *key, const char *word, uint32_t v)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", v);
+	json_str(j, key, word != NULL ? word : number);
 }

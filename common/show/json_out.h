@@ -35,6 +35,10 @@ void json_share(struct json *j, const char *key, uint32_t part, uint32_t whole);
 void json_milli(struct json *j, const char *key, uint32_t v);
 void json_str(struct json *j, const char *key, const char *s);
 void json_addr(struct json *j, const char *key, const struct addr *a);
+/* WORD, or as a string the number V when there is no word for it, since it is
+ * newer than this program (NULL). */
+void json_word_or_number(
+    struct json *j, const char *key, const char *word, uint32_t v);
 /* LEN bytes as a string of lower-case hexadecimal digits. */
 void
 json_hex(struct json *j, const char *key, const uint8_t *bytes, size_t len);

@@ -32,8 +32,7 @@ is_error(const struct warts_ping *p, const struct warts_ping_reply *r)
 	if (warts_ping_is_icmp(p->method))
 		return v4 ? r->icmp_type != 0 && r->icmp_type != 14
 			  : r->icmp_type != 129;
-	if (p->method == WARTS_PING_UDP || p->method == WARTS_PING_UDP_DPORT ||
-	    p->method == WARTS_PING_UDP_SPORT)
+	if (warts_ping_is_udp(p->method))
 		return v4 ? r->icmp_type != 3 || r->icmp_code != 3
 			  : r->icmp_type != 1 || r->icmp_code != 4;
 	return 1;

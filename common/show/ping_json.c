@@ -5,7 +5,6 @@
  * order; each order is a table of the parts below.
  */
 #include <stddef.h>
-#include <stdio.h>
 
 #include "common/show/json_out.h"
 #include "common/show/show.h"
@@ -17,13 +16,6 @@ struct about {
 	const struct warts_ping_reply *r;
 	int newer; /* SHOW_2026 */
 };
-
-static int
-is_tcp(uint8_t method)
-{
-	return !warts_ping_is_icmp(method) && method != WARTS_PING_UDP &&
-	    method != WARTS_PING_UDP_DPORT && method != WARTS_PING_UDP_SPORT;
-}
 
 /* The ports of a probe, where one of them may vary from probe to probe. */
 static uint16_t
@@ -153,7 +145,7 @@ probe_ids(struct json *j, const struct about *about)
 	if (warts_ping_is_icmp(p->method)) {
 		json_u32(j, "icmp_id", p->sport);
 		json_u32(j, "icmp_seq", (uint16_t)(p->dport + about->r->probe));
-	} else if (is_tcp(p->method)) {
+	} else if (!warts_ping_is_udp(p->method)) {
 		json_u32(j, "tcp_sport", probe_sport(about));
 		json_u32(j, "tcp_dport", probe_dport(about));
 	} else {
@@ -297,16 +289,6 @@ statistics(
 		json_u32(j, "nerrs", st.errors);
 }
 
-/* A word, or its number when it is newer than this program. */
-static void
-word_or_number(struct json *j, const char *key, const char *word, uint32_t v)
-{
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", v);
-	json_str(j, key, word != NULL ? word : number);
-}
-
 static const char *
 method_word(uint8_t method)
 {
@@ -346,7 +328,7 @@ ping_head(struct json *j, const struct warts_ping *p, int newer)
 {
 	json_str(j, "type", "ping");
 	json_str(j, "version", "0.4");
-	word_or_number(j, "method", method_word(p->method), p->method);
+	json_word_or_number(j, "method", method_word(p->method), p->method);
 	if (p->src.family != ADDR_NONE)
 		json_addr(j, "src", &p->src);
 	json_addr(j, "dst", &p->dst);
@@ -354,7 +336,7 @@ ping_head(struct json *j, const struct warts_ping *p, int newer)
 		json_addr(j, "rtr", &p->rtr);
 	time_object(j, "start", ",", p->start);
 	if (newer) {
-		word_or_number(j, "stop_reason", stop_word(p->stop_reason),
+		json_word_or_number(j, "stop_reason", stop_word(p->stop_reason),
 		    p->stop_reason);
 		json_u32(j, "stop_data", p->stop_data);
 		if (p->errmsg != NULL)
@@ -397,7 +379,7 @@ ping_probe(struct json *j, const struct warts_ping *p)
 		json_u32(j, "sport", p->sport);
 		json_u32(j, "dport", p->dport);
 	}
-	if (is_tcp(p->method)) {
+	if (!warts_ping_is_icmp(p->method) && !warts_ping_is_udp(p->method)) {
 		json_u32(j, "tcp_seq", p->tcp_seq);
 		json_u32(j, "tcp_ack", p->tcp_ack);
 	}

@@ -107,12 +107,6 @@ static const struct warts_field reply_field[] = {
 static const struct warts_fields reply_table = {reply_field, 21};
 
 int
-warts_ping_is_icmp(uint8_t method)
-{
-	return method == WARTS_PING_ICMP_ECHO || method == WARTS_PING_ICMP_TIME;
-}
-
-int
 warts_reply_is_icmp(const struct warts_ping_reply *r)
 {
 	return (r->addr.family == ADDR_IPV4 && r->protocol == IP_PROTO_ICMP) ||

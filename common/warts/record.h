@@ -56,9 +56,8 @@ void warts_ping_clear(struct warts_ping *p);
 void warts_result_encode(
     struct wbuf *b, uint16_t type, void *result, uint32_t list, uint32_t cycle);
 
-/* Of a ping method: its probes are ICMP.  Of a reply: it is an ICMP message;
- * one that says the probe was too big (RFC 792, 1191, 4443). */
-int warts_ping_is_icmp(uint8_t method);
+/* Of a reply to a ping: it is an ICMP message; one that says the probe was too
+ * big (RFC 792, 1191, 4443). */
 int warts_reply_is_icmp(const struct warts_ping_reply *r);
 int warts_reply_is_too_big(const struct warts_ping_reply *r);
 

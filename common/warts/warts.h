@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/clock.h"
 
 #define WARTS_MAGIC 0x1205
 #define WARTS_HEADER_LEN 8
@@ -68,6 +69,18 @@ struct warts_tv {
 	uint32_t sec; /* since 1970-01-01 UTC */
 	uint32_t usec; /* 0..999999 */
 };
+
+/* NS of the wall clock, not negative, as a record has it. */
+static inline struct warts_tv
+warts_tv_of(int64_t ns)
+{
+	struct warts_tv tv = {
+	    .sec = (uint32_t)(ns / NS_PER_SEC),
+	    .usec = (uint32_t)(ns % NS_PER_SEC / NS_PER_US),
+	};
+
+	return tv;
+}
 
 /* --- list.c ------------------------------------------------------------- */
 
@@ -304,6 +317,19 @@ enum warts_ping_method {
 	WARTS_PING_TCP_SYN_SPORT = 9, /* from here on not in 2021 */
 	WARTS_PING_UDP_SPORT = 10,
 };
+
+/* Which probes a ping method sends; neither: TCP. */
+static inline int
+warts_ping_is_icmp(uint8_t method)
+{
+	return method == WARTS_PING_ICMP_ECHO || method == WARTS_PING_ICMP_TIME;
+}
+static inline int
+warts_ping_is_udp(uint8_t method)
+{
+	return method == WARTS_PING_UDP || method == WARTS_PING_UDP_DPORT ||
+	    method == WARTS_PING_UDP_SPORT;
+}
 
 /* Bits of warts_ping.flags. */
 #define WARTS_PING_V4RR 0x0001

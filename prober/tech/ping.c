@@ -108,11 +108,12 @@ static const char *
 check_method(struct ping_conf *c)
 {
 	if (!c->has_sport)
-		c->sport = PING_IS_ICMP(c->method) ? technique_default_id()
-						   : technique_default_port();
-	if (!c->has_dport && !PING_IS_ICMP(c->method))
+		c->sport = warts_ping_is_icmp(c->method)
+		    ? technique_default_id()
+		    : technique_default_port();
+	if (!c->has_dport && !warts_ping_is_icmp(c->method))
 		c->dport = 33435;
-	if (c->has_sum && !PING_IS_ICMP(c->method))
+	if (c->has_sum && !warts_ping_is_icmp(c->method))
 		return "a checksum can only be chosen for ICMP";
 	if (c->has_sum)
 		c->flags |= WARTS_PING_ICMPSUM;
@@ -340,9 +341,9 @@ match_ports(const struct ping *p, const struct ping_conf *c, uint16_t sport,
 static int
 match(const struct ping *p, const struct ping_conf *c, const struct reply *r)
 {
-	int proto = PING_IS_UDP(c->method) ? IPPROTO_UDP : IPPROTO_TCP, n;
+	int proto = warts_ping_is_udp(c->method) ? IPPROTO_UDP : IPPROTO_TCP, n;
 
-	if (PING_IS_ICMP(c->method))
+	if (warts_ping_is_icmp(c->method))
 		return match_icmp(p, c, r);
 	if (r->kind == REPLY_ICMP_ERROR) {
 		if (r->q_proto != proto)

@@ -13,15 +13,6 @@
 
 #include "prober/tech/technique.h"
 
-/* In the order of ping's -P words and of enum warts_ping_method. */
-#define PING_IS_ICMP(m) \
-	((m) == WARTS_PING_ICMP_ECHO || (m) == WARTS_PING_ICMP_TIME)
-#define PING_IS_UDP(m)                                           \
-	((m) == WARTS_PING_UDP || (m) == WARTS_PING_UDP_DPORT || \
-	    (m) == WARTS_PING_UDP_SPORT)
-
-#define TSPS_MAX 4 /* addresses that fit a timestamp option */
-
 struct ping_conf {
 	uint16_t probe_count; /* -c */
 	uint16_t reply_count; /* -o, 0: all are sent */

@@ -108,7 +108,7 @@ kind_of(uint8_t method)
 		return PROBE_ICMP_TIME;
 	if (method == WARTS_PING_ICMP_ECHO)
 		return PROBE_ICMP_ECHO;
-	return PING_IS_UDP(method) ? PROBE_UDP : PROBE_TCP;
+	return warts_ping_is_udp(method) ? PROBE_UDP : PROBE_TCP;
 }
 
 /* Headers of a probe: IP with the option, and what is behind it. */
@@ -132,7 +132,7 @@ ping_size(const struct ping_conf *c, int family)
 		data = PAYLOAD_ECHO;
 	else if (c->method == WARTS_PING_ICMP_TIME)
 		data = PAYLOAD_TIME;
-	else if (PING_IS_UDP(c->method))
+	else if (warts_ping_is_udp(c->method))
 		data = PAYLOAD_UDP;
 	if (c->flags & WARTS_PING_PAYLOAD)
 		data = c->payload.len;

@@ -13,17 +13,6 @@
 #define TS_ADDR 1 /* flags of a timestamp option */
 #define TS_PRESPEC 3
 
-static struct warts_tv
-tv_of(int64_t ns)
-{
-	struct warts_tv tv = {
-	    .sec = (uint32_t)(ns / NS_PER_SEC),
-	    .usec = (uint32_t)(ns % NS_PER_SEC / NS_PER_US),
-	};
-
-	return tv;
-}
-
 static uint32_t
 get32(const uint8_t *p)
 {
@@ -113,7 +102,7 @@ fill_reply(const struct ping *p, const struct ping_answer *a, int64_t tx_ns,
 	out->protocol = a->protocol;
 	out->tcp_flags = a->tcp_flags;
 	out->nhmtu = a->nhmtu;
-	out->tx = tv_of(tx_ns);
+	out->tx = warts_tv_of(tx_ns);
 	if (a->from.family == ADDR_IPV4) {
 		out->flags |= WARTS_REPLY_IPID | WARTS_REPLY_PROBEIPID;
 		out->reply_ipid = a->ipid;
@@ -181,7 +170,7 @@ fill_probe(
 	out->tsps.count = c->tsps.count;
 	out->tsps.addr = technique_scratch(sizeof(c->tsps.addr));
 	memcpy(out->tsps.addr, c->tsps.addr, sizeof(c->tsps.addr));
-	if (!PING_IS_ICMP(c->method) && !PING_IS_UDP(c->method)) {
+	if (!warts_ping_is_icmp(c->method) && !warts_ping_is_udp(c->method)) {
 		out->tcp_seq = ping_tcp_seq(p, c);
 		out->tcp_ack = ping_tcp_ack(p, c);
 	}
@@ -198,7 +187,7 @@ ping_record(struct task *t, struct technique_record *rec)
 	memset(out, 0, sizeof(*out));
 	out->src = *task_src(t);
 	out->dst = *task_dst(t);
-	out->start = tv_of(p->start_ns);
+	out->start = warts_tv_of(p->start_ns);
 	out->stop_reason = p->stop_reason;
 	out->stop_data = p->stop_data;
 	out->flags = c->flags;

@@ -22,10 +22,9 @@
 #ifndef PROBER_TRACE_H
 #define PROBER_TRACE_H
 
+#include "common/clock.h"
 #include "prober/tech/technique.h"
 
-#define NS_PER_SEC 1000000000LL
-#define NS_PER_US 1000LL
 #define TX_UNKNOWN ((1ULL << 44) - 1)
 #define HOP_FLAGS_ALL (WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS)
 #define REPLIES_MAX 12 /* kept per probe: 255 ttls x 20 attempts fit a record */

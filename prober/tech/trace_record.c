@@ -14,17 +14,6 @@ static const uint8_t warts_method[] = {
 
 /* --- the record --------------------------------------------------------------------- */
 
-static struct warts_tv
-tv_of(int64_t ns)
-{
-	struct warts_tv tv = {
-	    .sec = (uint32_t)(ns / NS_PER_SEC),
-	    .usec = (uint32_t)(ns % NS_PER_SEC / NS_PER_US),
-	};
-
-	return tv;
-}
-
 /* What is not written down of a reply like nearly all (trace.h). */
 static void
 fill_plain(const struct trace_conf *c, struct warts_hop *out)
@@ -63,8 +52,8 @@ fill_hop(const struct trace_walk *w, const struct trace_conf *c, int family,
 	out->reply_size = h->size;
 	out->reply_ipid = h->ipid;
 	out->reply_tos = h->tos;
-	out->tx =
-	    tv_of(w->tr->start_ns + (int64_t)trace_tx_us(w->probe) * NS_PER_US);
+	out->tx = warts_tv_of(
+	    w->tr->start_ns + (int64_t)trace_tx_us(w->probe) * NS_PER_US);
 	if (w->odd != NULL)
 		fill_odd(w->odd, out);
 	else
@@ -185,7 +174,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	memset(out, 0, sizeof(*out));
 	out->src = *task_src(t);
 	out->dst = *task_dst(t);
-	out->start = tv_of(tr->start_ns);
+	out->start = warts_tv_of(tr->start_ns);
 	out->stop_reason = tr->stop_reason;
 	out->stop_data = tr->stop_data;
 	out->flags = c->flags;

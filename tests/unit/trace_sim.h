@@ -29,7 +29,6 @@
 #include "prober/tech/trace.h"
 
 #define START_NS (1700000000 * NS_PER_SEC + 999999000)
-#define NS_PER_MS 1000000LL
 #define SENT_MAX 6000
 #define QUEUED_MAX 64
 #define FORWARD_TTL 61 /* of replies on arrival */
