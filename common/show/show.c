@@ -4,20 +4,13 @@
 #include <string.h>
 
 #include "common/show/more.h"
+#include "common/warts/any.h"
 #include "common/warts/codec.h"
 #include "common/warts/record.h"
-#include "common/warts/tracelb.h"
 
 /* Print a record whose state has been taken note of; 0 or -1 with *WHY. */
 typedef int show_fn(struct show *s, struct wbuf *out,
     const struct warts_record *rec, const char **why);
-
-/* A measurement of any type that can be shown. */
-union show_any {
-	struct warts_trace trace;
-	struct warts_ping ping;
-	struct warts_tracelb tracelb;
-};
 
 static struct show_context
 context(const struct show *s, uint32_t list, uint32_t cycle)
@@ -216,7 +209,7 @@ show_measurement(struct show *s, struct wbuf *out,
 {
 	const struct warts_codec *c = warts_codec(rec->type);
 	struct show_context ctx;
-	union show_any any;
+	struct warts_any any;
 	int rc = 0;
 
 	if (warts_decode(rec, &any, why) == -1)

@@ -108,6 +108,13 @@ parts_read(struct rbuf *r, int enc, void *v, struct warts_arena **arena)
 		for (int i = 0; i < 3; i++)
 			u32[i] = rbuf_u32(r);
 		break;
+	case WENC_LOW16:
+		*u32 = rbuf_u16(r);
+		break;
+	case WENC_U16X2:
+		((uint16_t *)v)[0] = rbuf_u16(r);
+		((uint16_t *)v)[1] = rbuf_u16(r);
+		break;
 	default:
 		assert(!"a known encoding");
 	}
@@ -264,6 +271,11 @@ parts_write(struct wbuf *b, int enc, const void *v)
 	else if (enc == WENC_U32X3)
 		for (int i = 0; i < 3; i++)
 			wbuf_u32(b, u32[i]);
+	else if (enc == WENC_LOW16)
+		wbuf_u16(b, (uint16_t)*u32);
+	else if (enc == WENC_U16X2)
+		for (int i = 0; i < 2; i++)
+			wbuf_u16(b, ((const uint16_t *)v)[i]);
 	else
 		assert(!"a known encoding");
 }
@@ -380,6 +392,8 @@ is_set(int enc, const void *v)
 		return *(const uint32_t *)v != 0;
 	case WENC_LOW8:
 		return (*(const uint32_t *)v & 0xff) != 0;
+	case WENC_LOW16:
+		return (*(const uint32_t *)v & 0xffff) != 0;
 	case WENC_TV:
 		return tv->sec != 0 || tv->usec != 0;
 	case WENC_ADDR:

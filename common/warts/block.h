@@ -37,6 +37,8 @@ enum warts_enc {
 	WENC_U16, /* uint16_t */
 	WENC_U32, /* uint32_t */
 	WENC_LOW8, /* one byte: the low bits of an uint32_t */
+	WENC_LOW16, /* two bytes: the low bits of an uint32_t */
+	WENC_U16X2, /* two uint16_t side by side: ports */
 	WENC_PAIR, /* two uint8_t side by side: ICMP type, code */
 	WENC_TV, /* struct warts_tv */
 	WENC_ADDR, /* struct addr, through the dictionary */

@@ -7,30 +7,24 @@
 
 /* --- trace and ping, by their own functions --------------------------------- */
 
-/* BODY was read by a function of its own, with RC and WHY. */
-static void
-took_all(struct rbuf *r, int rc, const char *why)
-{
-	if (rc == -1)
-		rbuf_fail(r, why);
-	else
-		r->p = r->end;
-}
-
 static void
 trace_read(struct rbuf *r, void *out)
 {
-	const char *why = NULL;
+	const char *why;
 
-	took_all(r, warts_trace_decode(r->p, rbuf_left(r), out, &why), why);
+	if (warts_trace_decode(r->p, rbuf_left(r), out, &why) == -1)
+		rbuf_fail(r, why);
+	r->p = r->end;
 }
 
 static void
 ping_read(struct rbuf *r, void *out)
 {
-	const char *why = NULL;
+	const char *why;
 
-	took_all(r, warts_ping_decode(r->p, rbuf_left(r), out, &why), why);
+	if (warts_ping_decode(r->p, rbuf_left(r), out, &why) == -1)
+		rbuf_fail(r, why);
+	r->p = r->end;
 }
 
 static void
@@ -68,6 +62,15 @@ static const struct warts_codec *const codecs[] = {
     [WARTS_TRACE] = &trace_codec,
     [WARTS_PING] = &ping_codec,
     [WARTS_TRACELB] = &warts_tracelb_codec,
+    [WARTS_DEALIAS] = &warts_dealias_codec,
+    [WARTS_NEIGHBOURDISC] = &warts_neighbourdisc_codec,
+    [WARTS_TBIT] = &warts_tbit_codec,
+    [WARTS_STING] = &warts_sting_codec,
+    [WARTS_SNIFF] = &warts_sniff_codec,
+    [WARTS_HOST] = &warts_host_codec,
+    [WARTS_HTTP] = &warts_http_codec,
+    [WARTS_UDPPROBE] = &warts_udpprobe_codec,
+    [WARTS_OWAMP] = &warts_owamp_codec,
 };
 
 const struct warts_codec *

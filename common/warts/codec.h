@@ -7,8 +7,8 @@
  * in codec.c.  (trace and ping are older: record.h has functions of their own,
  * and their rows call those.)  Which struct a type has:
  *
- *	WARTS_TRACE     warts_trace     WARTS_TRACELB   warts_tracelb
- *	WARTS_PING      warts_ping
+ *	WARTS_TRACE   struct warts_trace
+ *	WARTS_HOST    struct warts_host        and so on
  */
 #ifndef COMMON_WARTS_CODEC_H
 #define COMMON_WARTS_CODEC_H
@@ -60,5 +60,14 @@ uint32_t *warts_cycle_of(uint16_t type, void *record);
 
 /* The types, each in its file. */
 extern const struct warts_codec warts_tracelb_codec;
+extern const struct warts_codec warts_dealias_codec;
+extern const struct warts_codec warts_neighbourdisc_codec;
+extern const struct warts_codec warts_tbit_codec;
+extern const struct warts_codec warts_sting_codec;
+extern const struct warts_codec warts_sniff_codec;
+extern const struct warts_codec warts_host_codec;
+extern const struct warts_codec warts_http_codec;
+extern const struct warts_codec warts_udpprobe_codec;
+extern const struct warts_codec warts_owamp_codec;
 
 #endif
