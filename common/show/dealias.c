@@ -123,6 +123,32 @@ bits_shared(const struct addr *a, const struct addr *b)
 	return n;
 }
 
+/* Are the bits of A behind the first LEN all 0 or all 1: the number of a net, or
+ * everybody in it? */
+static int
+is_no_host(const struct addr *a, unsigned int len)
+{
+	uint32_t v = (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 |
+	    (uint32_t)a->b[2] << 8 | a->b[3];
+	uint32_t mask = UINT32_MAX >> len;
+
+	return (v & mask) == 0 || (v & mask) == mask;
+}
+
+/* The length of the smallest prefix in which A and B can be on one link: with
+ * 31 bits (RFC 3021), or both as hosts of it. */
+static unsigned int
+link_prefix(const struct addr *a, const struct addr *b)
+{
+	unsigned int len = bits_shared(a, b);
+
+	if (a->family != ADDR_IPV4 || len >= 31)
+		return len;
+	while (len > 0 && (is_no_host(a, len) || is_no_host(b, len)))
+		len--;
+	return len;
+}
+
 static void
 prefixscan(struct json *j, const struct warts_dealias_method_block *m)
 {
@@ -131,7 +157,7 @@ prefixscan(struct json *j, const struct warts_dealias_method_block *m)
 	if (m->b.family != ADDR_NONE)
 		prefix(j, "b", &m->b, m->prefix_len);
 	if (m->ab.family != ADDR_NONE)
-		prefix(j, "ab", &m->ab, bits_shared(&m->ab, &m->b));
+		prefix(j, "ab", &m->ab, link_prefix(&m->ab, &m->b));
 	if (m->xs.count != 0) {
 		json_open(j, "xs", '[');
 		for (int i = 0; i < m->xs.count; i++)
