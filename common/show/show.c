@@ -114,7 +114,7 @@ static const struct {
 	{show_text_dealias, show_json_dealias}, 0},
     [WARTS_NEIGHBOURDISC] = {"neighbourdisc", {NULL, NULL},
 	{NULL, show_json_neighbourdisc}, 1},
-    [WARTS_TBIT] = {"tbit", {NULL, NULL}, {NULL, NULL}, 0},
+    [WARTS_TBIT] = {"tbit", {NULL, NULL}, {show_text_tbit, show_json_tbit}, 0},
     [WARTS_STING] = {"sting", {NULL, NULL}, {show_text_sting, NULL}, 0},
     [WARTS_SNIFF] = {"sniff", {NULL, NULL}, {NULL, NULL}, 0},
     [WARTS_HOST] = {"host", {NULL, NULL}, {NULL, show_json_host}, 1},
