@@ -96,6 +96,21 @@ struct isns {
 	uint32_t client, server;
 };
 
+/* Learn from P, which was sent (or received). */
+static void
+isns_learn(struct isns *isns, const struct tbit_packet *p, int sent)
+{
+	if (!p->is_tcp || !(p->tcp_flags & TBIT_SYN))
+		return;
+	if (sent && !isns->has_client) {
+		isns->has_client = 1;
+		isns->client = p->seq;
+	} else if (!sent && p->tcp_flags & TBIT_ACK && !isns->has_server) {
+		isns->has_server = 1;
+		isns->server = p->seq;
+	}
+}
+
 static struct isns
 isns_find(const struct warts_tbit *t)
 {
@@ -104,28 +119,18 @@ isns_find(const struct warts_tbit *t)
 	for (uint32_t i = 0; i < t->npackets; i++) {
 		struct tbit_packet p = tbit_packet(&t->packets[i]);
 
-		if (!p.is_tcp || !(p.tcp_flags & TBIT_SYN))
-			continue;
-		if (t->packets[i].what == WARTS_TBIT_TX && !isns.has_client) {
-			isns.has_client = 1;
-			isns.client = p.seq;
-		} else if (t->packets[i].what == WARTS_TBIT_RX &&
-		    p.tcp_flags & TBIT_ACK && !isns.has_server) {
-			isns.has_server = 1;
-			isns.server = p.seq;
-		}
+		isns_learn(&isns, &p, t->packets[i].what == WARTS_TBIT_TX);
 	}
 	return isns;
 }
 
-/* P's numbers since the first: sent by the client, or by the server. */
+/* P's numbers since the first, as far as those were known when it came. */
 static void
-relative(struct tbit_packet *p, const struct isns *isns, int sent)
+relative(struct tbit_packet *p, struct isns *isns, int sent)
 {
+	isns_learn(isns, p, sent);
 	p->seq -= sent ? isns->client : isns->server;
-	p->ack = p->tcp_flags & TBIT_ACK
-	    ? p->ack - (sent ? isns->server : isns->client)
-	    : 0;
+	p->ack -= sent ? isns->server : isns->client;
 }
 
 static void
@@ -151,6 +156,8 @@ text_flags(struct wbuf *out, uint8_t flags)
 	/* Only that of a SYN is worth a word. */
 	if (!(flags & TBIT_SYN))
 		flags &= (uint8_t)~TBIT_ACK;
+	if (flags & TBIT_FIN)
+		flags &= (uint8_t)~TBIT_RST;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!(flags & words[i].flag))
 			continue;
@@ -163,7 +170,7 @@ text_flags(struct wbuf *out, uint8_t flags)
 
 static void
 text_packet(struct wbuf *out, const struct warts_tbit *t,
-    const struct warts_packet *packet, const struct isns *isns)
+    const struct warts_packet *packet, struct isns *isns)
 {
 	struct tbit_packet p = tbit_packet(packet);
 	int sent = packet->what == WARTS_TBIT_TX;
@@ -202,7 +209,7 @@ show_text_tbit(
     struct wbuf *out, const struct show_context *ctx, const void *record)
 {
 	const struct warts_tbit *t = record;
-	struct isns isns = isns_find(t);
+	struct isns isns = {0, 0, 0, 0};
 	char a[ADDR_STRLEN], b[ADDR_STRLEN], number[16];
 	const char *word = result_word(t->result);
 
@@ -277,6 +284,9 @@ options_array(struct json *j, const uint8_t *p, size_t n)
 	json_open(j, "tcp_options", '[');
 	while (n != 0 && p[0] != 0) {
 		if (p[0] == 1) {
+			json_open(j, NULL, '{');
+			json_str(j, "kind", "nop");
+			json_close(j, '}');
 			p++;
 			n--;
 			continue;
@@ -320,7 +330,7 @@ tcp_members(struct json *j, const struct tbit_packet *p)
 
 static void
 packet_object(struct json *j, const struct warts_tbit *t,
-    const struct warts_packet *packet, const struct isns *isns)
+    const struct warts_packet *packet, struct isns *isns)
 {
 	struct tbit_packet p = tbit_packet(packet);
 	int sent = packet->what == WARTS_TBIT_TX;
@@ -372,7 +382,7 @@ test_members(struct json *j, const struct warts_tbit *t)
 	    {0x02, "ipts-syn"}, {0x04, "iprr-syn"}, {0x08, "ipqs-syn"},
 	    {0x10, "sack"}, {0x20, "fo"}, {0x40, "fo-exp"}, {0, NULL}};
 	static const struct json_word results[] = {
-	    {0x01, "tcpts"}, {0x02, "sack"}, {0x04, "fo"}, {0, NULL}};
+	    {0x01, "tcpts-ok"}, {0x02, "sack-ok"}, {0x04, "fo-ok"}, {0, NULL}};
 	const struct warts_tbit_test *d = &t->test;
 
 	if (t->type == WARTS_TBIT_PMTUD) {
@@ -441,7 +451,7 @@ show_json_tbit(
     struct wbuf *out, const struct show_context *ctx, const void *record)
 {
 	const struct warts_tbit *t = record;
-	struct isns isns = isns_find(t);
+	struct isns isns = isns_find(t), seen = {0, 0, 0, 0};
 	struct json j = {
 	    .out = out, .sep = ", ", .newer = ctx->generation == SHOW_2026};
 
@@ -455,7 +465,7 @@ show_json_tbit(
 	app_members(&j, t);
 	json_open(&j, "pkts", '[');
 	for (uint32_t i = 0; i < t->npackets; i++)
-		packet_object(&j, t, &t->packets[i], &isns);
+		packet_object(&j, t, &t->packets[i], &seen);
 	json_close(&j, ']');
 	json_close(&j, '}');
 	wbuf_u8(out, '\n');
