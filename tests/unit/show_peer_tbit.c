@@ -29,19 +29,23 @@ put16(uint8_t *p, uint32_t v)
 static size_t
 make_options(uint8_t *p)
 {
-	static const uint8_t option[][12] = {
+	static const uint8_t option[][20] = {
 	    {2, 4, 5, 0xb4},
 	    {3, 3, 7, 0},
 	    {1, 1, 4, 2},
 	    {4, 2, 3, 3, 9, 0},
 	    {254, 12, 0xf9, 0x89, 1, 2, 3, 4, 5, 6, 7, 8},
+	    {8, 10, 0, 0, 0, 5, 0, 0, 0, 9, 1, 1},
+	    {1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2},
+	    {34, 6, 1, 2, 3, 4, 30, 4, 1, 2, 0, 0},
+	    {1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 9, 0, 0, 0, 12},
 	};
-	uint32_t i = below(6);
+	uint32_t i = below(10);
 
-	if (i == 5)
+	if (i == 9)
 		return 0;
-	memcpy(p, option[i], 12);
-	return i < 3 ? 4 : i == 3 ? 8 : 12;
+	memcpy(p, option[i], 20);
+	return i < 3 ? 4 : i == 3 ? 8 : i == 8 ? 20 : 12;
 }
 
 /* Bytes of a TCP packet; returns how many there are. */
