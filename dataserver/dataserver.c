@@ -12,12 +12,14 @@
 
 #include "common/atomicfile.h"
 #include "common/chan.h"
+#include "common/clock.h"
 #include "common/gate.h"
 #include "common/log.h"
 #include "common/prog.h"
 #include "common/scan.h"
 
 #define KEEP_BYTES (256ull << 20) /* of sent/ */
+#define IDLE_NS (130 * NS_PER_SEC) /* two missed pings */
 
 #define DIAL_MAX 16
 
@@ -26,8 +28,9 @@ static struct {
 	char *dial[DIAL_MAX];
 	size_t ndial;
 	uint64_t keep_bytes;
+	int64_t idle_ns;
 	int verbose, daemon;
-} opts = {.keep_bytes = KEEP_BYTES};
+} opts = {.keep_bytes = KEEP_BYTES, .idle_ns = IDLE_NS};
 
 /* The server and who lets its peers in. */
 struct served {
@@ -95,6 +98,16 @@ set_keep(void *ctx, const char *arg)
 }
 
 static const char *
+set_timeout(void *ctx, const char *arg)
+{
+	(void)ctx;
+	if (scan_duration(arg, NS_PER_SEC, &opts.idle_ns) == -1 ||
+	    opts.idle_ns <= 0)
+		return "is not a duration";
+	return NULL;
+}
+
+static const char *
 set_verbose(void *ctx, const char *arg)
 {
 	(void)ctx;
@@ -124,6 +137,8 @@ static const struct prog_opt table[] = {
     {0, "make-key", "FILE", "make a key unless there is one, print its pin",
 	set_make_key},
     {'k', "keep", "BYTES", "keep so much of what was sent (256 MiB)", set_keep},
+    {'t', "timeout", "TIME", "end a session that is silent so long (130s)",
+	set_timeout},
     {'D', "daemon", NULL, "go to the background, log to syslog", set_daemon},
     {'v', "verbose", NULL, "say more; twice: even more", set_verbose},
     {0, NULL, NULL, NULL, NULL},
@@ -132,7 +147,7 @@ static const struct prog_opt table[] = {
 static const struct prog_usage usage = {
     .name = "dataserver",
     .synopsis = "-d SPOOL [-l ADDRESS] [-c ADDRESS ...] [-K FILE -p FILE] "
-		"[-Dv] [-k BYTES]",
+		"[-Dv] [-k BYTES] [-t TIME]",
     .purpose = "Hand the segments of a spool to the archive.",
     .exit_code = EXIT_PERMANENT,
 };
@@ -248,6 +263,7 @@ main(int argc, char **argv)
 	log_init("dataserver", opts.daemon, opts.verbose);
 	lock = open_spool(srv);
 	srv->base = prog_base();
+	srv->idle_ns = opts.idle_ns;
 	offers_init(&srv->offers, &srv->dir, opts.keep_bytes);
 	srv->rotate = rotate_new(srv->base, &srv->dir);
 	serve(&sv);

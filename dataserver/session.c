@@ -17,7 +17,6 @@
 #define SESSIONS_MAX 64
 #define PEER_MAX 8 /* of them, of one peer */
 #define HELLO_NS (5 * NS_PER_SEC)
-#define IDLE_NS (130 * NS_PER_SEC) /* two missed pings */
 #define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
 #define POLL_S 60 /* if the client does not say */
 #define POLL_MAX_S 86400
@@ -286,7 +285,7 @@ do_hello(void *arg, char **words)
 	}
 	hello_keys(s, words);
 	s->greeted = 1;
-	chan_deadline(s->chan, IDLE_NS);
+	chan_deadline(s->chan, s->srv->idle_ns);
 	chan_printf(s->chan, "hello dataserver %s epoch=%s next=%" PRIu64 "%s",
 	    VERSION, segment_dir_epoch(epoch, s->srv->dir.epoch),
 	    s->srv->dir.next, s->bulk.zlib ? " zlib=1" : "");
