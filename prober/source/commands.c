@@ -566,7 +566,11 @@ commands_free(struct source *s)
 }
 
 static const struct source_ops commands_ops = {
-    commands_refill, commands_more, commands_tick, commands_free};
+    .refill = commands_refill,
+    .more = commands_more,
+    .tick = commands_tick,
+    .free = commands_free,
+};
 
 struct source *
 commands_new(struct engine *e, const char *address)

@@ -1,6 +1,7 @@
 /*
  * source: where commands come from.
  *
+ *	control/	clients of scamper's daemon
  *	shell.c		addresses or commands on the command line
  *	file.c		the same from a file
  *	commands.c	probing commands from a pipe or a local socket
@@ -18,6 +19,8 @@ struct source_ops {
 	int (*more)(const struct source *s);
 	/* About once a second. */
 	void (*tick)(struct source *s);
+	/* T of its commands has been started.  NULL: no interest. */
+	void (*started)(struct source *s, struct task *t);
 	void (*free)(struct source *s);
 };
 
@@ -68,5 +71,26 @@ void room_tick(struct room *r, uint64_t put, uint32_t count);
 /* COUNT commands wait: how many C should be told it may send in all, or 0: it
  * need not be told now.  The caller sets C->told once it was. */
 uint64_t room_of(struct room *r, const struct room_client *c, uint32_t count);
+
+/* scamper's daemon (prober/control/control.h). */
+struct control_config {
+	const char *port; /* IP:PORT to listen on, or NULL */
+	const char *path; /* of a local socket, or NULL */
+	const char *remote; /* NAME:PORT to dial, or NULL */
+	const char *command; /* -c */
+	const char *monitor, *nameserver; /* or NULL */
+	const char *ca; /* certificates that may vouch for the remote, NULL:
+			 * the system's */
+	const struct output_config *out; /* of output files */
+	uint32_t pps; /* -p */
+	uint32_t generation; /* 2021 or 2026 */
+	int plain; /* no TLS with the remote */
+	int outcopy; /* clients' results into the first output file too */
+};
+
+/* CFG stays.  Dies when it cannot listen. */
+struct source *control_new(struct engine *e, const struct control_config *cfg);
+/* The output that goes with it; opens the first output file. */
+struct output *control_output(struct source *s);
 
 #endif
