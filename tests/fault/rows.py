@@ -28,6 +28,11 @@ class Row:
         """Run it with HOW before its arguments.  Its exit status, or None."""
         raise NotImplementedError
 
+    def last(self, w, how):
+        """The same for HOW that lasts for a while: who goes on by himself is
+        let to, until all is well."""
+        return self.strike(w, how)
+
     def mend(self, w, cut):
         """What a supervisor would start again.  CUT: the power failed."""
 
@@ -86,12 +91,19 @@ class Server(Row):
         w.fetch('nosort')
         return w.stop(w.server)
 
+    def last(self, w, how):
+        w.serve(how)
+        return w.ask_again(w.server)
+
 
 class Orphan(Recovery):
     """the data server seals what a dead writer left"""
 
     def strike(self, w, how):
         return Server.strike(self, w, how)
+
+    def last(self, w, how):
+        return Server.last(self, w, how)
 
 
 class Client(Row):
@@ -105,6 +117,10 @@ class Client(Row):
     def strike(self, w, how):
         w.serve()
         return w.run([*how, *w.fetch_args('nosort')])
+
+    def last(self, w, how):
+        w.serve()
+        return w.keep_fetching(how)
 
 
 class Refusal(Client):
@@ -141,6 +157,9 @@ class Keeper(Refusal):
         for _ in range(3):
             w.fetch('nosort')
         return w.stop(w.server)
+
+    def last(self, w, how):
+        return Server.last(self, w, how)
 
 
 class Sort(Row):

@@ -38,6 +38,18 @@ def wait_for_room(w, argv):
     return w.wait(pid)
 
 
+# --- a disk that fails for a while ---
+
+def last(w, row, prefix):
+    """Calls fail for a while; then they go well, and so does all else."""
+    code = row.last(w, prefix)
+    if code == 100:
+        raise Wrong('it ends for good (100) for what passes')
+    w.end()
+    row.mend(w, False)
+    row.close(w)
+
+
 # --- a cut ---
 
 def proxy(listener, target, what, way, offset):
