@@ -84,7 +84,7 @@ struct control_config {
 	const struct output_config *out; /* of output files */
 	uint32_t pps; /* -p */
 	uint32_t generation; /* 2021 or 2026 */
-	int plain; /* no TLS with the remote */
+	int tls; /* with the remote: 0 not, 1 if it has a name, 2 in any case */
 	int outcopy; /* clients' results into the first output file too */
 };
 
