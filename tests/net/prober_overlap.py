@@ -9,7 +9,6 @@
 asked.json: for each of the lists its addresses in order; `first': addresses
 whose three commands follow each other; `dnp': those not to be probed.
 """
-import bisect
 import json
 import os
 import random
@@ -25,10 +24,6 @@ HOLD_S, WAIT_S = 2.5, 1.0  # as in the test
 CYCLE = 1700000000
 MONITOR = ("198.51.100.2", "2001:db8:1::2")
 SLACK_S = 0.06  # what one turn may take
-# The Prober takes the time once a turn: where the machine keeps it, or the
-# kernel's queues, from their work, a probe leaves later than it thinks.  Then
-# the wire is silent for so long before it.
-SILENCE_S = 0.02
 
 
 def targets(family, n):
@@ -106,21 +101,6 @@ def watch(path):
     sys.exit(wrong != 0)
 
 
-class Silences:
-    """Where the monitor sent nothing at all for SILENCE_S or more."""
-
-    def __init__(self, times):
-        self.at = [(a, b) for a, b in zip(times, times[1:])
-                   if b - a >= SILENCE_S]
-        self.ends = [b for _, b in self.at]
-
-    def before(self, ts):
-        """Seconds of them in the WAIT_S before TS."""
-        first = bisect.bisect_left(self.ends, ts - WAIT_S)
-        last = bisect.bisect_right(self.ends, ts)
-        return sum(b - a for a, b in self.at[first:last])
-
-
 def wire_errors(path, dnp):
     """Two live probes of one address, and addresses not to be probed."""
     last, errors, n, waits = {}, [], 0, []
@@ -128,7 +108,7 @@ def wire_errors(path, dnp):
             "echo": lambda p: (p.id, p.seq)}
     everything = list(pcap.packets(path))
     mine = [p for p in everything if p.src in MONITOR and p.kind in keys]
-    silences = Silences([p.ts for p in mine])
+    silences = pcap.Silences([p.ts for p in mine])
     for p in everything:
         if p.src in MONITOR and p.kind in keys:
             n += 1
@@ -149,7 +129,7 @@ def wire_errors(path, dnp):
     short = [w for w in waits if w[0] < WAIT_S - SLACK_S]
     errors += ["%s: probed %.3f s after a probe that is alive" % (dst, wait)
                for wait, ts, dst in short
-               if wait + silences.before(ts) < WAIT_S - SLACK_S]
+               if wait + silences.between(ts - WAIT_S, ts) < WAIT_S - SLACK_S]
     print("%d probes of %d addresses on the wire; %d behind one without an "
           "answer, %d of those sent late" % (
               n, len(last), len(waits), len(short)))
