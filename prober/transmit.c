@@ -14,6 +14,18 @@
 
 #define TX_RETRY_NS NS_PER_MS
 
+/* Routes may have changed since T's last probe. */
+static void
+follow_route(struct link *l, struct task *t)
+{
+	uint8_t epoch = link_epoch(l);
+
+	if (t->epoch == epoch)
+		return;
+	t->path = link_follow(l, t->path, &t->dst);
+	t->epoch = epoch;
+}
+
 /* Build frames for the tasks that wait longest. */
 static void
 build_batch(struct engine *e, uint32_t most)
@@ -27,6 +39,7 @@ build_batch(struct engine *e, uint32_t most)
 	b->first = b->count = 0;
 	while (b->count < want && (t = e->take(&e->window)) != NULL) {
 		i = b->count;
+		follow_route(e->link, t);
 		t->m->tech->probe(t, &pr);
 		len = packet_build(
 		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
