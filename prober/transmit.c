@@ -15,6 +15,18 @@
 #define TX_RETRY_NS NS_PER_MS
 #define FRAME_ALIGN 16 /* PROBE_SIZE_MAX is a multiple */
 
+/* Routes may have changed since T's last probe. */
+static void
+follow_route(struct link *l, struct task *t)
+{
+	uint8_t epoch = link_epoch(l);
+
+	if (t->epoch == epoch)
+		return;
+	t->path = link_follow(l, t->path, &t->dst);
+	t->epoch = epoch;
+}
+
 /* Put a frame of LEN bytes at BYTES into the batch, for T. */
 static void
 add_frame(struct batch *b, struct task *t, const struct probe *pr,
@@ -44,6 +56,7 @@ build_batch(struct engine *e, uint32_t most)
 
 	b->first = b->count = 0;
 	while (b->count < want && (t = e->take(&e->window)) != NULL) {
+		follow_route(e->link, t);
 		t->m->tech->probe(t, &pr);
 		len = packet_build(&pr, at, PROBE_SIZE_MAX);
 		if (len == -1) {
