@@ -1,14 +1,14 @@
 /*
  * ctlpublish: the operator's tool: check what was edited, show what it changes,
  * sign and publish it, go back.  Options and commands; what they do is in
- * ctlserver.h.
+ * ctlpublish.h.
  *
  *	edit ──► check ──► diff ──► publish ─────────────────► all monitors
  *	                              │ --canary: canaries      ▲
  *	                              └── they report well ── promote
  *	                 rollback, withdraw, stop, resume
  */
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,7 +150,7 @@ static int
 make_folders(void)
 {
 	static const char *const names[] = {
-	    "monitors", "files", "code", "beats"};
+	    "monitors", "groups", "files", "code", "beats"};
 	int fd;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

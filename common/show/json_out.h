@@ -22,6 +22,7 @@ struct json {
 	struct wbuf *out;
 	const char *sep; /* "," or ", " */
 	int some; /* the innermost thing open has a member */
+	int newer; /* what is printed is as of 2026: for the caller's use */
 };
 
 /* Append to the object or array that is open: KEY NULL in an array.  BRACKET is
