@@ -138,10 +138,14 @@ class Refusal(Client):
         w.fetch('nosort')
         return w.run([*how, *w.fetch_args('nosort')])
 
-    def close(self, w):
-        w.finish(more=3)
+    def oracle(self, w):
         o = w.oracle()
         o.refused, o.account = {2}, False
+        return o
+
+    def close(self, w):
+        w.finish(more=3)
+        o = self.oracle(w)
         problems = o.check()
         if len(o.seen) != w.traces - w.rotate:
             problems.append('%d records' % len(o.seen))
@@ -160,6 +164,18 @@ class Keeper(Refusal):
 
     def last(self, w, how):
         return Server.last(self, w, how)
+
+
+class Noted(Refusal):
+    """the sorter has yet to read that one was refused"""
+
+    def prepare(self, w):
+        super().prepare(w)
+        w.serve()
+        for _ in range(4):
+            w.fetch('nosort')
+        if not glob.glob(w.centre + '/incoming/mon/*/2.refused'):
+            raise Wrong('no note')
 
 
 class Sort(Row):
@@ -325,4 +341,4 @@ ROWS = {name.lower(): row for name, row in list(globals().items())
         if isinstance(row, type) and issubclass(row, Row) and row is not Row}
 # What is struck at in each way; the others are states for one of them.
 SYSTEM = [name for name in ROWS if name not in (
-    'prober', 'acks', 'went', 'short', 'kept', 'journal', 'part')]
+    'prober', 'acks', 'went', 'short', 'kept', 'journal', 'part', 'noted')]
