@@ -6,6 +6,7 @@
  *	plan_look.c		is it good, what does it change
  *	publish.c		sign, put, switch
  *	publish_all.c		what concerns all: the stop, promotion
+ *	prune.c			what is old goes
  *	root.c			keys
  *
  * The map of both programs is ctlserver.h.
@@ -49,6 +50,10 @@ struct tree {
  * is logged with file and line.  Their number. */
 unsigned int tree_load(struct tree *t, const struct repo *store);
 void tree_clear(struct tree *t);
+
+/* Of DIR/release only the lives and the canaries, whatever else is wrong in it:
+ * who goes back must not be kept from it by what he has edited since. */
+void tree_settings(struct tree *t);
 
 /* Non-zero when MONITOR is a canary. */
 int tree_is_canary(const struct tree *t, const char *monitor);
@@ -104,6 +109,20 @@ int publish_plan(struct plan *p, int canary);
 
 /* Print the publications. */
 void publish_log(const struct repo *repo);
+
+/* The number of the last publication; 0: none. */
+uint64_t publish_last(const struct repo *repo);
+
+/* --- prune.c ------------------------------------------------------------------ */
+
+struct prune {
+	uint64_t keep; /* publications */
+	int64_t now_s;
+};
+
+/* Remove publications but the last KEEP, and the texts and objects that nobody
+ * needs then.  What stands in the way is logged. */
+void prune(const struct repo *r, const struct prune *p);
 
 /* --- root.c: keys in the folder PATH.  0 or -1, logged --- */
 

@@ -20,7 +20,8 @@
  *	published/current/MON		which release and assign MON gets
  *	published/waiting/MON		... once the canaries have done well
  *	published/common		which root and stop all get
- *	published/history/N		what was current for all, for rollback
+ *	published/history/N		what was current for all, for rollback; the
+ *					oldest go, and what only they need (prune.c)
  *	published/changed		replaced behind every switch
  *
  * Everything that a pointer names is durable before the pointer is, and a pointer
@@ -81,6 +82,11 @@ int repo_touch(const struct repo *r);
 /* A number that is another one after repo_touch(). */
 uint64_t repo_stamp(const struct repo *r);
 
+#define REPO_TEXT_NAME (8 + CMD_NAME_MAX + 21) /* bytes */
+
+/* The name of the file of the text of H, in published/texts: BUF. */
+char *repo_text_name(char buf[REPO_TEXT_NAME], const struct signed_head *h);
+
 /* The text of KIND (and MONITOR, if it is an assign) with VERSION, as a string:
  * the caller frees T->text.  0, or -1 with errno. */
 int repo_text(const struct repo *r, const struct signed_head *which,
@@ -103,6 +109,8 @@ int repo_object_put(const struct repo *r, int fd, struct signed_object *o);
 /* The names in an open directory that are names (scan_name), sorted: *N of
  * them, for repo_names_free(). */
 char **repo_names(int dir, size_t *n);
+/* The same of files whose names need not be such: texts, objects. */
+char **repo_files(int dir, size_t *n);
 void repo_names_free(char **names, size_t n);
 
 /* --- view.c: what one session sees of it ----------------------------------- */
@@ -117,6 +125,8 @@ struct view {
  * errno. */
 int view_load(struct view *v, const struct repo *repo, const char *monitor);
 void view_clear(struct view *v);
+/* Add the objects that the assign T names.  0, or -1: it cannot be read. */
+int view_read(struct view *v, const struct signed_text *t);
 
 /* The object SHA if it may be asked for, or NULL. */
 const struct signed_object *

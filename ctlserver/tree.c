@@ -169,6 +169,29 @@ load_release(struct tree *t)
 		complain(t, "release", 0, "%s", f.text);
 }
 
+static void
+pass_over(void *arg, const char *file, int line, const char *reason)
+{
+	(void)arg;
+	(void)file;
+	(void)line;
+	(void)reason;
+}
+
+void
+tree_settings(struct tree *t)
+{
+	static const struct conf_key keys[] = {
+	    {"canary", 1, -1, 0, set_canary, NULL},
+	    {"life", 1, 2, 1, set_life, NULL},
+	    {0},
+	};
+
+	t->release_life_s = RELEASE_LIFE_S;
+	t->assign_life_s = ASSIGN_LIFE_S;
+	conf_load("release", keys, t, pass_over, NULL);
+}
+
 /* --- files ----------------------------------------------------------------- */
 
 static const struct tree_object *
