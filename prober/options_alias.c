@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/xmalloc.h"
+#include "common/log.h"
 #include "prober/options.h"
 
 #define ALIAS "scamper-"
@@ -34,19 +34,19 @@ technique_of(const char *name)
 static char *
 join(const char *name, char **words, int n)
 {
-	size_t len = strlen(name) + 1;
-	char *s;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
 
+	if (f == NULL)
+		log_fatal(EXIT_TEMPORARY, "out of memory");
+	fputs(name, f);
 	for (int i = 0; i < n; i++)
-		len += strlen(words[i]) + 3;
-	s = xmalloc(len);
-	strcpy(s, name);
-	for (int i = 0; i < n; i++) {
-		strcat(s, strpbrk(words[i], " \t") != NULL ? " \"" : " ");
-		strcat(s, words[i]);
-		strcat(s, strpbrk(words[i], " \t") != NULL ? "\"" : "");
-	}
-	return s;
+		fprintf(f, strpbrk(words[i], " \t") != NULL ? " \"%s\"" : " %s",
+		    words[i]);
+	if (fclose(f) == EOF)
+		log_fatal(EXIT_TEMPORARY, "out of memory");
+	return text;
 }
 
 /* How many of N words are options: all before the addresses at the end, but

@@ -1,6 +1,9 @@
 #include "prober/control/remote.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/xmalloc.h"
 
 static uint32_t
 get_u32(const uint8_t *p)
@@ -90,4 +93,32 @@ frame_welcome(const struct frame *f, char *buf, size_t size)
 			return -1;
 	}
 	return 0;
+}
+
+/* --- said and not acknowledged -------------------------------------------------- */
+
+void
+frame_queue_add(struct frame_queue *q, const struct frame *f)
+{
+	struct frame_said *s = xmalloc(sizeof(*s) + f->len);
+
+	s->f = *f;
+	memcpy(s->body, f->body, f->len);
+	s->f.body = s->body;
+	TAILQ_INSERT_TAIL(&q->list, s, link);
+	q->bytes += f->len;
+}
+
+void
+frame_queue_forget(struct frame_queue *q, uint32_t behind)
+{
+	struct frame_said *s;
+
+	/* Numbers go around. */
+	while ((s = TAILQ_FIRST(&q->list)) != NULL &&
+	    (int32_t)(s->f.seq - behind) < 0) {
+		TAILQ_REMOVE(&q->list, s, link);
+		q->bytes -= s->f.len;
+		free(s);
+	}
 }

@@ -40,12 +40,6 @@ enum state {
 	UP,
 };
 
-struct unacked {
-	TAILQ_ENTRY(unacked) link;
-	struct frame f;
-	uint8_t body[];
-};
-
 struct channel {
 	TAILQ_ENTRY(channel) link;
 	struct remote *remote;
@@ -67,9 +61,8 @@ struct remote {
 	uint8_t magic[FRAME_MAGIC];
 	int known; /* the controller has welcomed this magic */
 	char name[256]; /* ours, by the controller */
-	uint32_t expected, next, first_unacked; /* numbers of frames */
-	TAILQ_HEAD(, unacked) unacked;
-	size_t unacked_bytes;
+	uint32_t expected, next; /* numbers of frames */
+	struct frame_queue unacked;
 	TAILQ_HEAD(, channel) channels;
 	struct frame in;
 	uint8_t header[FRAME_HEADER], body[FRAME_BODY_MAX];
@@ -119,15 +112,12 @@ static void
 say_numbered(
     struct remote *r, uint32_t channel, const uint8_t *body, size_t len)
 {
-	struct unacked *u = xmalloc(sizeof(*u) + len);
+	struct frame f = {r->next++, channel, (uint16_t)len, body};
 
-	memcpy(u->body, body, len);
-	u->f = (struct frame){r->next++, channel, (uint16_t)len, u->body};
-	TAILQ_INSERT_TAIL(&r->unacked, u, link);
-	r->unacked_bytes += len;
+	frame_queue_add(&r->unacked, &f);
 	if (r->state == UP)
-		say_frame(r, &u->f);
-	if (r->unacked_bytes >= UNACKED_MAX)
+		say_frame(r, &f);
+	if (r->unacked.bytes >= UNACKED_MAX)
 		set_pause(r, 1);
 }
 
@@ -135,16 +125,8 @@ say_numbered(
 static void
 forget_acked(struct remote *r, uint32_t behind)
 {
-	struct unacked *u;
-
-	while ((u = TAILQ_FIRST(&r->unacked)) != NULL &&
-	    (int32_t)(u->f.seq - behind) < 0) {
-		TAILQ_REMOVE(&r->unacked, u, link);
-		r->unacked_bytes -= u->f.len;
-		free(u);
-	}
-	r->first_unacked = u != NULL ? u->f.seq : r->next;
-	if (r->unacked_bytes < UNACKED_MAX / 2)
+	frame_queue_forget(&r->unacked, behind);
+	if (r->unacked.bytes < UNACKED_MAX / 2)
 		set_pause(r, 0);
 }
 
@@ -299,13 +281,13 @@ take_numbered(struct remote *r, const struct frame *f)
 static void
 come_up(struct remote *r)
 {
-	struct unacked *u;
+	struct frame_said *u;
 
 	r->state = UP;
 	r->known = 1;
 	r->pause_ns = PAUSE_MIN_NS;
 	log_info("%s: connected, as %s", r->address, r->name);
-	TAILQ_FOREACH(u, &r->unacked, link)
+	TAILQ_FOREACH(u, &r->unacked.list, link)
 	say_frame(r, &u->f);
 }
 
@@ -427,7 +409,7 @@ begin_hello(struct remote *r)
 {
 	if (getrandom(r->magic, sizeof(r->magic), 0) == -1)
 		log_fatal(EXIT_TEMPORARY, "no random numbers");
-	r->expected = r->next = r->first_unacked = 0;
+	r->expected = r->next = 0;
 	frame_put_hello(&r->message, r->magic, r->control->monitor);
 	say_message(r);
 }
@@ -435,7 +417,9 @@ begin_hello(struct remote *r)
 static void
 begin_resume(struct remote *r)
 {
-	uint32_t numbers[3] = {r->expected, r->first_unacked, r->next};
+	const struct frame_said *first = TAILQ_FIRST(&r->unacked.list);
+	uint32_t numbers[3] = {
+	    r->expected, first != NULL ? first->f.seq : r->next, r->next};
 	struct frame f = {0};
 
 	frame_put_resume(&r->message, r->magic, numbers);
@@ -537,27 +521,6 @@ on_look(int fd, short what, void *arg)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
-/* "NAME:PORT", "IP:PORT" or "[IP6]:PORT" into host and port; 0, or -1. */
-static int
-split_address(struct remote *r, const char *address)
-{
-	const char *colon = strrchr(address, ':');
-	size_t n;
-
-	if (colon == NULL || colon == address || colon[1] == '\0')
-		return -1;
-	r->address = xstrdup(address);
-	r->host = xstrdup(address);
-	n = (size_t)(colon - address);
-	r->host[n] = '\0';
-	if (r->host[0] == '[' && r->host[n - 1] == ']') {
-		r->host[n - 1] = '\0';
-		memmove(r->host, r->host + 1, n - 1);
-	}
-	r->port = xstrdup(colon + 1);
-	return 0;
-}
-
 static struct tls *
 make_tls(const struct remote *r, const struct control_config *cfg)
 {
@@ -581,12 +544,13 @@ remote_new(
 	static const struct timeval look = {LOOK_NS / NS_PER_SEC, 0};
 	struct remote *r = xcalloc(1, sizeof(*r));
 
-	if (split_address(r, address) == -1)
+	if (resolve_split(address, &r->host, &r->port) == -1)
 		log_fatal(255, "-R %s: not a name and a port", address);
 	r->control = c;
+	r->address = xstrdup(address);
 	r->tls = make_tls(r, cfg);
 	r->pause_ns = PAUSE_MIN_NS;
-	TAILQ_INIT(&r->unacked);
+	TAILQ_INIT(&r->unacked.list);
 	TAILQ_INIT(&r->channels);
 	wbuf_init(&r->out);
 	wbuf_init(&r->message);

@@ -30,6 +30,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/warts/buf.h"
 
@@ -73,10 +74,31 @@ void frame_put_resume(
 /* The text of a welcome into BUF: 0, or -1 when it is not one. */
 int frame_welcome(const struct frame *f, char *buf, size_t size);
 
+/* Frames that were said and are not acknowledged, the oldest first. */
+struct frame_said {
+	TAILQ_ENTRY(frame_said) link;
+	struct frame f;
+	uint8_t body[];
+};
+
+struct frame_queue {
+	TAILQ_HEAD(, frame_said) list;
+	size_t bytes; /* of all bodies */
+};
+
+/* Add F, with a copy of its body. */
+void frame_queue_add(struct frame_queue *q, const struct frame *f);
+/* Those before number BEHIND are there: forget them. */
+void frame_queue_forget(struct frame_queue *q, uint32_t behind);
+
 /* --- resolve.c -------------------------------------------------------------------- */
 
 struct event_base;
 struct resolve;
+
+/* "NAME:PORT", "IP:PORT" or "[IP6]:PORT" into *HOST and *PORT, which are the
+ * caller's to free.  0, or -1. */
+int resolve_split(const char *address, char **host, char **port);
 
 /* Ask for the address of HOST; DONE is called once from the loop, with a text
  * like 192.0.2.1 or 2001:db8::1, or with NULL when there is none. */

@@ -26,6 +26,25 @@ struct resolve {
 	size_t len;
 };
 
+int
+resolve_split(const char *address, char **host, char **port)
+{
+	const char *colon = strrchr(address, ':');
+	size_t n;
+
+	if (colon == NULL || colon == address || colon[1] == '\0')
+		return -1;
+	n = (size_t)(colon - address);
+	*port = xstrdup(colon + 1);
+	*host = xstrdup(address);
+	(*host)[n] = '\0';
+	if (**host == '[' && (*host)[n - 1] == ']') {
+		(*host)[n - 1] = '\0';
+		memmove(*host, *host + 1, n - 1);
+	}
+	return 0;
+}
+
 static _Noreturn void
 ask(const char *host, int fd)
 {

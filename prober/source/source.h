@@ -19,9 +19,9 @@ struct source_ops {
 	int (*more)(const struct source *s);
 	/* About once a second. */
 	void (*tick)(struct source *s);
+	void (*free)(struct source *s);
 	/* T of its commands has been started.  NULL: no interest. */
 	void (*started)(struct source *s, struct task *t);
-	void (*free)(struct source *s);
 };
 
 /* The head of every source's struct. */
