@@ -30,6 +30,7 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_u32(struct json *j, const char *key, uint32_t v);
+void json_i32(struct json *j, const char *key, int32_t v);
 /* PART of WHOLE, which is not 0, as a fraction with two decimals. */
 void json_share(struct json *j, const char *key, uint32_t part, uint32_t whole);
 /* V thousandths with three decimals. */
