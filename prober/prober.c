@@ -14,6 +14,7 @@
 #include "prober/source/source.h"
 
 #define QUEUE_COMMANDS 65536
+#define LARGE_PAGES_PPS 5000 /* above, 4 MB of memory are worth it */
 
 struct prober {
 	struct options opt;
@@ -134,6 +135,7 @@ open_engine(struct prober *p)
 	struct options *o = &p->opt;
 
 	window_init(&e->window, o->window);
+	e->window.large_pages = o->pps == 0 || o->pps > LARGE_PAGES_PPS;
 	pacer_init(&e->pacer, o->pps);
 	open_limits(p);
 	cmdqueue_init(&e->admit.queue, QUEUE_COMMANDS);
@@ -176,6 +178,10 @@ open_source(struct prober *p, char **operands, int n)
 		e->source = commands_new(e, o->commands);
 		return;
 	}
+	if (options_has_clients(o)) {
+		e->source = control_new(e, &o->control);
+		return;
+	}
 	make_cycle(p);
 	if (o->file)
 		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
@@ -199,6 +205,10 @@ open_output(struct prober *p)
 	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
 	};
 
+	if (options_has_clients(o)) {
+		p->e.out = control_output(p->e.source);
+		return;
+	}
 	p->e.out = output_open(&o->out, clock_mono_ns());
 	if (o->commands != NULL)
 		output_resume(p->e.out, &p->e.admit);
