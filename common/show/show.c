@@ -233,6 +233,7 @@ enum show_result
 show_record(struct show *s, struct wbuf *out, const struct warts_record *rec,
     const char **why)
 {
+	size_t before = out->len;
 	show_fn *show = NULL;
 	int ok;
 
@@ -247,5 +248,10 @@ show_record(struct show *s, struct wbuf *out, const struct warts_record *rec,
 	ok = warts_state_feed(&s->state, rec, why) == 0;
 	if (show(s, out, rec, why) == -1)
 		ok = 0;
-	return ok ? SHOW_DONE : SHOW_DAMAGED;
+	if (!ok)
+		return SHOW_DAMAGED;
+	/* Not of every method there is something to print. */
+	if (show == show_measurement && out->len == before)
+		return SHOW_SKIPPED;
+	return SHOW_DONE;
 }

@@ -96,6 +96,21 @@ struct isns {
 	uint32_t client, server;
 };
 
+/* Learn from P, which was sent (or received). */
+static void
+isns_learn(struct isns *isns, const struct tbit_packet *p, int sent)
+{
+	if (!p->is_tcp || !(p->tcp_flags & TBIT_SYN))
+		return;
+	if (sent && !isns->has_client) {
+		isns->has_client = 1;
+		isns->client = p->seq;
+	} else if (!sent && p->tcp_flags & TBIT_ACK && !isns->has_server) {
+		isns->has_server = 1;
+		isns->server = p->seq;
+	}
+}
+
 static struct isns
 isns_find(const struct warts_tbit *t)
 {
@@ -104,28 +119,18 @@ isns_find(const struct warts_tbit *t)
 	for (uint32_t i = 0; i < t->npackets; i++) {
 		struct tbit_packet p = tbit_packet(&t->packets[i]);
 
-		if (!p.is_tcp || !(p.tcp_flags & TBIT_SYN))
-			continue;
-		if (t->packets[i].what == WARTS_TBIT_TX && !isns.has_client) {
-			isns.has_client = 1;
-			isns.client = p.seq;
-		} else if (t->packets[i].what == WARTS_TBIT_RX &&
-		    p.tcp_flags & TBIT_ACK && !isns.has_server) {
-			isns.has_server = 1;
-			isns.server = p.seq;
-		}
+		isns_learn(&isns, &p, t->packets[i].what == WARTS_TBIT_TX);
 	}
 	return isns;
 }
 
-/* P's numbers since the first: sent by the client, or by the server. */
+/* P's numbers since the first, as far as those were known when it came. */
 static void
-relative(struct tbit_packet *p, const struct isns *isns, int sent)
+relative(struct tbit_packet *p, struct isns *isns, int sent)
 {
+	isns_learn(isns, p, sent);
 	p->seq -= sent ? isns->client : isns->server;
-	p->ack = p->tcp_flags & TBIT_ACK
-	    ? p->ack - (sent ? isns->server : isns->client)
-	    : 0;
+	p->ack -= sent ? isns->server : isns->client;
 }
 
 static void
@@ -134,6 +139,36 @@ url_print(struct wbuf *out, const struct warts_tbit_app_block *app)
 	wbuf_printf(out, "%s://%s%s", app->http_type == 1 ? "https" : "http",
 	    app->http_host != NULL ? app->http_host : "",
 	    app->http_file != NULL ? app->http_file : "");
+}
+
+static uint32_t
+get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+/* The SACK option (RFC 2018) in P's options: returns its blocks, *N bytes. */
+static const uint8_t *
+sack_find(const struct tbit_packet *p, size_t *n)
+{
+	const uint8_t *o = p->options;
+	size_t left = p->optlen;
+
+	*n = 0;
+	while (left != 0 && o[0] != 0) {
+		size_t len = o[0] == 1 ? 1 : left > 1 ? o[1] : 0;
+
+		if (len == 0 || len > left || (o[0] != 1 && len < 2))
+			return NULL;
+		if (o[0] == 5) {
+			*n = len - 2;
+			return o + 2;
+		}
+		o += len;
+		left -= len;
+	}
+	return NULL;
 }
 
 /* --- text ------------------------------------------------------------------- */
@@ -151,6 +186,8 @@ text_flags(struct wbuf *out, uint8_t flags)
 	/* Only that of a SYN is worth a word. */
 	if (!(flags & TBIT_SYN))
 		flags &= (uint8_t)~TBIT_ACK;
+	if (flags & TBIT_FIN)
+		flags &= (uint8_t)~TBIT_RST;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!(flags & words[i].flag))
 			continue;
@@ -161,15 +198,30 @@ text_flags(struct wbuf *out, uint8_t flags)
 	wbuf_printf(out, "%-13s", buf);
 }
 
+/* Sequence number, acknowledgement, data, and blocks since ISN; with a NUL. */
+static void
+text_numbers(struct wbuf *out, const struct tbit_packet *p, uint32_t isn)
+{
+	size_t n;
+	const uint8_t *block = sack_find(p, &n);
+
+	wbuf_printf(out, "%u:%u", p->seq, p->ack);
+	if (p->datalen != 0)
+		wbuf_printf(out, "(%u)", p->datalen);
+	for (const char *sep = " {"; n >= 8; block += 8, n -= 8, sep = ",")
+		wbuf_printf(out, "%s%u:%u%s", sep, get32(block) - isn,
+		    get32(block + 4) - isn, n < 16 ? "}" : "");
+	wbuf_u8(out, 0);
+}
+
 static void
 text_packet(struct wbuf *out, const struct warts_tbit *t,
-    const struct warts_packet *packet, const struct isns *isns)
+    const struct warts_packet *packet, struct isns *isns)
 {
 	struct tbit_packet p = tbit_packet(packet);
 	int sent = packet->what == WARTS_TBIT_TX;
 	uint32_t us = parts_us(t->start, packet->tv);
-	char numbers[64];
-	int n;
+	struct wbuf numbers;
 
 	wbuf_printf(out, " [%3u.%03u] %s ", us / 1000000, us / 1000 % 1000,
 	    sent ? "TX" : "RX");
@@ -183,11 +235,10 @@ text_packet(struct wbuf *out, const struct warts_tbit *t,
 	}
 	relative(&p, isns, sent);
 	text_flags(out, p.tcp_flags);
-	n = snprintf(numbers, sizeof(numbers), "%u:%u", p.seq, p.ack);
-	if (p.datalen != 0)
-		snprintf(numbers + n, sizeof(numbers) - (size_t)n, "(%u)",
-		    p.datalen);
-	wbuf_printf(out, " %4u  seq = %-16s", p.len, numbers);
+	wbuf_init(&numbers);
+	text_numbers(&numbers, &p, sent ? isns->server : isns->client);
+	wbuf_printf(out, " %4u  seq = %-16s", p.len, (const char *)numbers.p);
+	wbuf_clear(&numbers);
 	if (p.has_frag)
 		wbuf_printf(out, " %04x", p.frag_id);
 	if (p.frag_df && p.datalen != 0)
@@ -202,7 +253,7 @@ show_text_tbit(
     struct wbuf *out, const struct show_context *ctx, const void *record)
 {
 	const struct warts_tbit *t = record;
-	struct isns isns = isns_find(t);
+	struct isns isns = {0, 0, 0, 0};
 	char a[ADDR_STRLEN], b[ADDR_STRLEN], number[16];
 	const char *word = result_word(t->result);
 
@@ -222,68 +273,75 @@ show_text_tbit(
 
 /* --- JSON ------------------------------------------------------------------- */
 
+/* Options that have a name are shown. */
+static int
+is_known(uint8_t kind, size_t len, int is_cookie)
+{
+	return (kind == 3 && len == 3) || kind == 4 || kind == 5 ||
+	    (kind == 8 && len == 10) || kind == 34 || is_cookie;
+}
+
 static void
-sack_blocks(struct json *j, const uint8_t *p, size_t n)
+sack_blocks(struct json *j, const uint8_t *p, size_t n, uint32_t isn)
 {
 	json_open(j, "blocks", '[');
 	for (; n >= 8; p += 8, n -= 8) {
-		uint32_t left = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-		    (uint32_t)p[2] << 8 | p[3];
-		uint32_t right = (uint32_t)p[4] << 24 | (uint32_t)p[5] << 16 |
-		    (uint32_t)p[6] << 8 | p[7];
-
 		json_open(j, NULL, '{');
-		json_u32(j, "left", left);
-		json_u32(j, "right", right);
+		json_u32(j, "left", get32(p) - isn);
+		json_u32(j, "right", get32(p + 4) - isn);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
 }
 
 /* An option of LEN bytes at P, its kind and length included (RFC 9293, 7323,
- * 2018, 7413). */
+ * 2018, 7413); blocks are since ISN. */
 static void
-option_object(struct json *j, const uint8_t *p, size_t len)
+option_object(struct json *j, const uint8_t *p, size_t len, uint32_t isn)
 {
 	uint8_t kind = p[0];
 	int is_cookie = kind == 254 && len >= 4 && p[2] == 0xf9 && p[3] == 0x89;
 
-	if (kind == 2)
+	if (!is_known(kind, len, is_cookie))
 		return;
 	json_open(j, NULL, '{');
-	if (kind == 3 && len == 3) {
+	if (kind == 3) {
 		json_str(j, "kind", "wscale");
 		json_u32(j, "shift", p[2]);
 	} else if (kind == 4) {
 		json_str(j, "kind", "sack-ok");
 	} else if (kind == 5) {
 		json_str(j, "kind", "sack");
-		sack_blocks(j, p + 2, len - 2);
+		sack_blocks(j, p + 2, len - 2, isn);
 	} else if (kind == 34 || is_cookie) {
 		size_t head = is_cookie ? 4 : 2;
 
 		json_str(j, "kind", is_cookie ? "fo-exp" : "fo");
 		json_hex(j, "cookie", p + head, len - head);
-	} else {
-		json_u32(j, "kind", kind);
-		json_u32(j, "len", (uint32_t)len);
+	} else if (kind == 8) {
+		json_str(j, "kind", "ts");
+		json_u32(j, "val", get32(p + 2));
+		json_u32(j, "ecr", get32(p + 6));
 	}
 	json_close(j, '}');
 }
 
 static void
-options_array(struct json *j, const uint8_t *p, size_t n)
+options_array(struct json *j, const uint8_t *p, size_t n, uint32_t isn)
 {
 	json_open(j, "tcp_options", '[');
 	while (n != 0 && p[0] != 0) {
 		if (p[0] == 1) {
+			json_open(j, NULL, '{');
+			json_str(j, "kind", "nop");
+			json_close(j, '}');
 			p++;
 			n--;
 			continue;
 		}
 		if (n < 2 || p[1] < 2 || p[1] > n)
 			break;
-		option_object(j, p, p[1]);
+		option_object(j, p, p[1], isn);
 		n -= p[1];
 		p += p[1];
 	}
@@ -296,7 +354,7 @@ options_array(struct json *j, const uint8_t *p, size_t n)
 }
 
 static void
-tcp_members(struct json *j, const struct tbit_packet *p)
+tcp_members(struct json *j, const struct tbit_packet *p, uint32_t isn)
 {
 	static const struct json_word flags[] = {{TBIT_FIN, "fin"},
 	    {TBIT_SYN, "syn"}, {TBIT_RST, "rst"}, {TBIT_PSH, "psh"},
@@ -310,7 +368,7 @@ tcp_members(struct json *j, const struct tbit_packet *p)
 		json_open(j, "tcp_flags", '[');
 		json_close(j, ']');
 	}
-	options_array(j, p->options, p->optlen);
+	options_array(j, p->options, p->optlen, isn);
 	json_u32(j, "tcp_seq", p->seq);
 	if (p->tcp_flags & TBIT_ACK)
 		json_u32(j, "tcp_ack", p->ack);
@@ -320,7 +378,7 @@ tcp_members(struct json *j, const struct tbit_packet *p)
 
 static void
 packet_object(struct json *j, const struct warts_tbit *t,
-    const struct warts_packet *packet, const struct isns *isns)
+    const struct warts_packet *packet, struct isns *isns)
 {
 	struct tbit_packet p = tbit_packet(packet);
 	int sent = packet->what == WARTS_TBIT_TX;
@@ -345,7 +403,7 @@ packet_object(struct json *j, const struct warts_tbit *t,
 	}
 	if (p.is_tcp) {
 		relative(&p, isns, sent);
-		tcp_members(j, &p);
+		tcp_members(j, &p, sent ? isns->server : isns->client);
 	}
 	json_close(j, '}');
 }
@@ -372,7 +430,7 @@ test_members(struct json *j, const struct warts_tbit *t)
 	    {0x02, "ipts-syn"}, {0x04, "iprr-syn"}, {0x08, "ipqs-syn"},
 	    {0x10, "sack"}, {0x20, "fo"}, {0x40, "fo-exp"}, {0, NULL}};
 	static const struct json_word results[] = {
-	    {0x01, "tcpts"}, {0x02, "sack"}, {0x04, "fo"}, {0, NULL}};
+	    {0x01, "tcpts-ok"}, {0x02, "sack-ok"}, {0x04, "fo-ok"}, {0, NULL}};
 	const struct warts_tbit_test *d = &t->test;
 
 	if (t->type == WARTS_TBIT_PMTUD) {
@@ -441,7 +499,7 @@ show_json_tbit(
     struct wbuf *out, const struct show_context *ctx, const void *record)
 {
 	const struct warts_tbit *t = record;
-	struct isns isns = isns_find(t);
+	struct isns isns = isns_find(t), seen = {0, 0, 0, 0};
 	struct json j = {
 	    .out = out, .sep = ", ", .newer = ctx->generation == SHOW_2026};
 
@@ -455,7 +513,7 @@ show_json_tbit(
 	app_members(&j, t);
 	json_open(&j, "pkts", '[');
 	for (uint32_t i = 0; i < t->npackets; i++)
-		packet_object(&j, t, &t->packets[i], &isns);
+		packet_object(&j, t, &t->packets[i], &seen);
 	json_close(&j, ']');
 	json_close(&j, '}');
 	wbuf_u8(out, '\n');
