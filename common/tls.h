@@ -85,8 +85,7 @@ struct tls_shake_config {
 	struct tls *tls;
 	int fd; /* connected, or connecting; owned by the handshake */
 	int accept; /* they connected to us */
-	const char
-	    *host; /* whom the certificate must name: with tls_new_ca() */
+	const char *host; /* with tls_new_ca(): whom the certificate names */
 	int64_t deadline_ns; /* from now on */
 	/* Once: the connection (io and fd are the caller's from here on), or
 	 * CONN NULL, why not, and FD closed (-1).  The shake is gone. */
