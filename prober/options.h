@@ -6,6 +6,7 @@
 
 #include "prober/output.h"
 #include "prober/polite.h"
+#include "prober/source/source.h"
 
 struct options {
 	const char *command; /* -c */
@@ -18,10 +19,19 @@ struct options {
 	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
 	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
 	int daemon, raw, verbose;
+	struct control_config control; /* -P -U -R and theirs */
+	char port[64]; /* control.port */
 };
+
+/* Is it to be scamper's daemon: -P, -U or -R? */
+int options_has_clients(const struct options *o);
 
 /* Say what is wrong and how to use it; exit 255. */
 _Noreturn void options_refuse(const char *why);
+
+/* Called as scamper-ping or the like: the command is in O, and the index of the
+ * first address is returned; else 0. */
+int options_alias(struct options *o, int argc, char **argv);
 
 /* Parse; usage errors end the program (255).  The index of the first operand. */
 int options_parse(struct options *o, int argc, char **argv);

@@ -14,6 +14,7 @@
 #include "prober/source/source.h"
 
 #define QUEUE_COMMANDS 65536
+#define LARGE_PAGES_PPS 5000 /* above, 4 MB of memory are worth it */
 
 struct prober {
 	struct options opt;
@@ -134,6 +135,7 @@ open_engine(struct prober *p)
 	struct options *o = &p->opt;
 
 	window_init(&e->window, o->window);
+	e->window.large_pages = o->pps == 0 || o->pps > LARGE_PAGES_PPS;
 	pacer_init(&e->pacer, o->pps);
 	open_limits(p);
 	cmdqueue_init(&e->admit.queue, QUEUE_COMMANDS);
@@ -176,6 +178,10 @@ open_source(struct prober *p, char **operands, int n)
 		e->source = commands_new(e, o->commands);
 		return;
 	}
+	if (options_has_clients(o)) {
+		e->source = control_new(e, &o->control);
+		return;
+	}
 	make_cycle(p);
 	if (o->file)
 		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
@@ -199,6 +205,10 @@ open_output(struct prober *p)
 	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
 	};
 
+	if (options_has_clients(o)) {
+		p->e.out = control_output(p->e.source);
+		return;
+	}
 	p->e.out = output_open(&o->out, clock_mono_ns());
 	if (o->commands != NULL)
 		output_resume(p->e.out, &p->e.admit);
@@ -250,6 +260,25 @@ tell_unfinished(const struct engine *e)
 	}
 }
 
+static void
+end_at_once(int signo)
+{
+	(void)signo;
+	_exit(EXIT_TEMPORARY);
+}
+
+/* The loop is over; who asks again means it. */
+static void
+uncatch_signals(struct prober *p)
+{
+	for (size_t i = 0; i < 4; i++)
+		event_free(p->signals[i]);
+	signal(SIGINT, end_at_once);
+	signal(SIGTERM, end_at_once);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
 static int
 close_all(struct prober *p)
 {
@@ -257,6 +286,7 @@ close_all(struct prober *p)
 	int64_t now_ns = clock_mono_ns();
 	int rc;
 
+	uncatch_signals(p);
 	stats_progress_end(&e->stats);
 	tell_unfinished(e);
 	/* A one-shot cycle is over when the program is. */
@@ -270,8 +300,6 @@ close_all(struct prober *p)
 		log_warn("the output could not be closed properly: %s",
 		    strerror(errno));
 	e->source->ops->free(e->source);
-	for (size_t i = 0; i < 4; i++)
-		event_free(p->signals[i]);
 	listcycle_history_clear(&e->admit.history);
 	engine_clear(e);
 	event_base_free(e->base);

@@ -13,23 +13,52 @@
 #include "prober/prober.h"
 
 #define TX_RETRY_NS NS_PER_MS
+#define FRAME_ALIGN 16 /* PROBE_SIZE_MAX is a multiple */
 
-/* Build frames for the tasks that wait longest. */
+/* Routes may have changed since T's last probe. */
+static void
+follow_route(struct link *l, struct task *t)
+{
+	uint8_t epoch = link_epoch(l);
+
+	if (t->epoch == epoch)
+		return;
+	t->path = link_follow(l, t->path, &t->dst);
+	t->epoch = epoch;
+}
+
+/* Put a frame of LEN bytes at BYTES into the batch, for T. */
+static void
+add_frame(struct batch *b, struct task *t, const struct probe *pr,
+    const uint8_t *bytes, int len)
+{
+	int i = b->count++;
+
+	b->frames[i].packet = bytes;
+	b->frames[i].len = (uint16_t)len;
+	b->frames[i].family = t->dst.family;
+	b->frames[i].path = t->path;
+	b->owner[i].task = t;
+	b->owner[i].id = pr->id;
+}
+
+/* Build frames for the tasks that wait longest, close to each other: after a
+ * sleep, lines and pages of memory are what costs. */
 static void
 build_batch(struct engine *e, uint32_t most)
 {
 	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
 	struct batch *b = &e->batch;
+	uint8_t *at = b->bytes;
 	struct probe pr;
 	struct task *t;
-	int i, len;
+	int len;
 
 	b->first = b->count = 0;
 	while (b->count < want && (t = e->take(&e->window)) != NULL) {
-		i = b->count;
+		follow_route(e->link, t);
 		t->m->tech->probe(t, &pr);
-		len = packet_build(
-		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
+		len = packet_build(&pr, at, PROBE_SIZE_MAX);
 		if (len == -1) {
 			e->stats.tx_errors++;
 			t->where = TASK_IDLE;
@@ -37,13 +66,8 @@ build_batch(struct engine *e, uint32_t most)
 			continue;
 		}
 		t->where = TASK_SENDING;
-		b->frames[i].packet = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-		b->frames[i].len = (uint16_t)len;
-		b->frames[i].family = t->dst.family;
-		b->frames[i].path = t->path;
-		b->owner[i].task = t;
-		b->owner[i].id = pr.id;
-		b->count++;
+		add_frame(b, t, &pr, at, len);
+		at += (len + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 	}
 }
 

@@ -161,8 +161,7 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 	/* The clock may have been set back, or ahead by half a year. */
 	if (tx_ns > tr->start_ns)
 		us = (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
-	trace_set_tx_us(
-	    trace_probe_get(t, tr, id), us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
+	trace_probe_left(t, tr, id, us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
 	/* While it waited to leave, a late reply may have called for the next
 	 * one: that stands, and only its pause begins again. */
 	if (!tr->asked)
@@ -175,7 +174,7 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 static int64_t
 last_tx_ns(const struct trace *tr, int64_t now_ns)
 {
-	uint64_t tx_us = trace_tx_us(tr->last);
+	uint64_t tx_us = trace_tx_us(&tr->last);
 
 	if (tx_us == TX_UNKNOWN)
 		return now_ns;
@@ -444,7 +443,7 @@ loop_reached(struct task *t, struct trace *tr, const struct reply *r,
 	const struct trace_conf *c = task_conf(t);
 
 	if (c->loops == 0 || r->kind != REPLY_ICMP_ERROR ||
-	    !is_time_exceeded(r) || !trace_is_loop(t, tr, h))
+	    !is_time_exceeded(r) || !trace_loop_is(t, tr, h))
 		return 0;
 	return ++tr->loops >= c->loops;
 }
@@ -495,8 +494,8 @@ static void
 trace_reply(struct task *t, const struct reply *r)
 {
 	struct trace *tr = task_state(t);
-	struct trace_probe *p;
-	struct trace_hop *h;
+	const struct trace_probe *p;
+	const struct trace_hop *h;
 	int number = match(t, tr, r);
 
 	if (number == -1)

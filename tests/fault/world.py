@@ -27,6 +27,9 @@ SRC, BIN = os.environ['SRC'], os.environ['BIN']
 HELPER = os.path.dirname(BIN) + '/helper'
 RUN_S = 60  # no run lasts that long, or something hangs
 PAGE = 4096
+# A turned bit in the length of a TLS record has its reader wait for more than
+# will come: the data client gives up first.
+TIMEOUT = 'timeout 1s'
 LISTS, STEP = 2, 9000  # so that there are two windows
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_REMOUNT = 4096, 16384, 1 << 18, 32
@@ -84,7 +87,7 @@ class World:
         self.spool, self.centre = self.tree + '/mon', self.tree + '/cen'
         self.sock, self.log = self.dir + '/s', self.dir + '/log'
         self.out = self.dir + '/out'
-        self.children, self.server = {}, None
+        self.children, self.codes, self.server = {}, {}, None
         self.traces, self.rotate = 12, 4
         self.keep, self.tls, self.mounted = '0', [], None
         self.fakenet = None
@@ -114,7 +117,7 @@ class World:
         self.settings('nosort', 'monitor mon %s' % self.sock,
                       'sorter /bin/true')
         self.settings('proxied', 'monitor mon %s.p' % self.sock,
-                      'sorter /bin/true')
+                      'sorter /bin/true', TIMEOUT)
 
     def make_keys(self):
         """From here on TLS is spoken."""
@@ -127,7 +130,7 @@ class World:
         self.tls = ['-K', self.dir + '/mon.key', '-p', self.dir + '/peers']
         for name, sock, sorter in (
                 ('server', '', self.dir + '/sort'), ('nosort', '', '/bin/true'),
-                ('proxied', '.p', '/bin/true')):
+                ('proxied', '.p', '/bin/true\n' + TIMEOUT)):
             self.settings(name, 'key %s/cen.key' % self.dir,
                           'monitor mon %s%s %s' % (self.sock, sock, pin),
                           'sorter ' + sorter)
@@ -197,10 +200,12 @@ class World:
 
     def wait(self, pid):
         """Exit status; 128 and the signal that ended it."""
-        _, status = os.waitpid(pid, 0)
-        del self.children[pid]
-        code = os.waitstatus_to_exitcode(status)
-        return 128 - code if code < 0 else code
+        if pid in self.children:
+            _, status = os.waitpid(pid, 0)
+            del self.children[pid]
+            code = os.waitstatus_to_exitcode(status)
+            self.codes[pid] = 128 - code if code < 0 else code
+        return self.codes[pid]
 
     def run(self, argv, stdin='/dev/null'):
         return self.wait(self.start(argv, stdin))
@@ -217,8 +222,7 @@ class World:
     def stop(self, pid, signo=signal.SIGTERM):
         if pid in self.children:
             os.kill(pid, signo)
-            return self.wait(pid)
-        return None
+        return self.wait(pid)
 
     def end(self):
         for pid in list(self.children):
@@ -280,6 +284,24 @@ class World:
 
     def fetch(self, settings='server'):
         return self.run(self.fetch_args(settings))
+
+    def ask_again(self, pid):
+        """Passes until one goes well or PID, which it is for, has ended; then
+        PID's exit status."""
+        while self.is_alive(pid) and self.fetch('nosort') != 0:
+            time.sleep(0.02)
+        return self.stop(pid)
+
+    def keep_fetching(self, how):
+        """A data client that stays until nothing is to be fetched any more, or
+        it has ended.  Its exit status."""
+        pid = self.start([*how, *self.fetch_args('nosort')[:1],
+                          *self.fetch_args('nosort')[2:]])
+        while glob.glob(self.spool + '/spool/*.warts'):
+            if not self.is_alive(pid):
+                return self.wait(pid)
+            time.sleep(0.01)
+        return self.stop(pid)
 
     def sort(self):
         return self.run(self.sort_args())
