@@ -10,9 +10,30 @@
  */
 #include <errno.h>
 
+#include "common/xmalloc.h"
 #include "prober/prober.h"
 
 #define TX_RETRY_NS NS_PER_MS
+
+/* PR as packet I of the batch, or -1.  One that is larger than they are takes
+ * another place, of which there is one: then the batch ends with it. */
+static int
+build_packet(struct batch *b, int i, const struct probe *pr, int *large)
+{
+	uint8_t *at = b->bytes + (size_t)i * PROBE_SIZE_MAX;
+	int len = packet_build(pr, at, PROBE_SIZE_MAX);
+
+	if (len == -1) {
+		if (b->large == NULL)
+			b->large = xmalloc(UINT16_MAX);
+		at = b->large;
+		len = packet_build(pr, at, UINT16_MAX);
+		*large = 1;
+	}
+	b->frames[i].packet = at;
+	b->frames[i].len = (uint16_t)len;
+	return len;
+}
 
 /* Build frames for the tasks that wait longest. */
 static void
@@ -22,23 +43,19 @@ build_batch(struct engine *e, uint32_t most)
 	struct batch *b = &e->batch;
 	struct probe pr;
 	struct task *t;
-	int i, len;
+	int i, large = 0;
 
 	b->first = b->count = 0;
-	while (b->count < want && (t = e->take(&e->window)) != NULL) {
+	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
 		i = b->count;
 		t->m->tech->probe(t, &pr);
-		len = packet_build(
-		    &pr, b->bytes + (size_t)i * PROBE_SIZE_MAX, PROBE_SIZE_MAX);
-		if (len == -1) {
+		if (build_packet(b, i, &pr, &large) == -1) {
 			e->stats.tx_errors++;
 			t->where = TASK_IDLE;
 			t->m->tech->failed(t, EMSGSIZE);
 			continue;
 		}
 		t->where = TASK_SENDING;
-		b->frames[i].packet = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-		b->frames[i].len = (uint16_t)len;
 		b->frames[i].family = t->dst.family;
 		b->frames[i].path = t->path;
 		b->owner[i].task = t;

@@ -9,6 +9,7 @@
 #define IPV6_HLEN 40
 #define L4_HLEN 8 /* of UDP and of ICMP alike */
 #define TCP_HLEN 20
+#define FRAGMENT_HLEN 8
 
 static void
 put16(uint8_t *p, uint16_t v)
@@ -71,6 +72,8 @@ protocol(const struct probe *pr)
 		return IPPROTO_UDP;
 	if (pr->kind == PROBE_TCP)
 		return IPPROTO_TCP;
+	if (pr->kind == PROBE_FRAGMENT)
+		return IPPROTO_FRAGMENT;
 	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
@@ -124,7 +127,8 @@ build_ipv6(const struct probe *pr, uint8_t *p, uint16_t payload)
 	uint8_t next = protocol(pr);
 	uint32_t w[2];
 
-	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 | flow_label(pr));
+	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 |
+	    (pr->has_flow ? pr->flow : flow_label(pr)));
 	w[1] = htonl((uint32_t)payload << 16 | (uint32_t)next << 8 | pr->ttl);
 	memcpy(p, w, 8);
 	memcpy(p + 8, pr->src->b, 16);
@@ -151,7 +155,8 @@ pseudo_sum(const struct probe *pr, uint16_t len)
 
 	if (proto == IPPROTO_ICMP)
 		return 0;
-	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(proto) +
+	return addr_sum(pr->src) +
+	    addr_sum(pr->final != NULL ? pr->final : pr->dst) + htons(proto) +
 	    htons(len);
 }
 
@@ -215,6 +220,17 @@ build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 	memcpy(p, w, L4_HLEN);
 }
 
+/* A fragment header (RFC 8200, 4.5); what is behind it is not looked at. */
+static void
+build_fragment(const struct probe *pr, uint8_t *p)
+{
+	p[0] = IPPROTO_UDP;
+	p[1] = 0;
+	put16(p + 2, (uint16_t)(pr->offset << 3));
+	put16(p + 4, (uint16_t)(pr->fragid >> 16));
+	put16(p + 6, (uint16_t)pr->fragid);
+}
+
 /* The payload at P, and its sum without what `fix_csum' puts in. */
 static uint64_t
 build_payload(const struct probe *pr, uint8_t *p)
@@ -251,6 +267,8 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 	sum = build_payload(pr, buf + hlen);
 	if (pr->kind == PROBE_TCP)
 		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
+	else if (pr->kind == PROBE_FRAGMENT)
+		build_fragment(pr, buf + hlen - FRAGMENT_HLEN);
 	else
 		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	return (int)total;

@@ -6,6 +6,8 @@
 #define ICMP_TIME_REPLY 14
 #define OPTION_RR 7
 #define OPTION_TS 68
+#define OPTION_LSRR 131
+#define OPTION_SSRR 137
 #define QUOTE_MIN_EXT 128 /* bytes of quote before an unannounced extension */
 
 static uint16_t
@@ -31,6 +33,11 @@ parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
 {
 	if (len < 8)
 		return;
+	if (out->q_proto == IPPROTO_FRAGMENT) {
+		out->q_sport = get16(p + 4); /* its identification */
+		out->q_dport = get16(p + 6);
+		return;
+	}
 	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6) {
 		out->q_csum = get16(p + 2);
 		out->q_sport = get16(p + 4);
@@ -62,6 +69,26 @@ parse_options(const uint8_t *p, size_t len, struct reply *out)
 	}
 }
 
+/* Where a quoted packet with LEN bytes of options was to go in the end, if a
+ * source route (RFC 791) had still some way to go. */
+static void
+parse_route(const uint8_t *p, size_t len, struct reply *out)
+{
+	while (len >= 3 && p[0] != 0) {
+		size_t n = p[0] == 1 ? 1 : p[1];
+
+		if (n == 0 || n > len || (p[0] != 1 && n < 2))
+			return;
+		if ((p[0] == OPTION_LSRR || p[0] == OPTION_SSRR) && n >= 7) {
+			if (p[2] <= n - 3)
+				set_addr(&out->target, ADDR_IPV4, p + n - 4);
+			return;
+		}
+		p += n;
+		len -= n;
+	}
+}
+
 static int
 parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 {
@@ -80,14 +107,17 @@ parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 		out->q_proto = p[9];
 		set_addr(&out->target, ADDR_IPV4, p + 16);
 		/* How the probe got there, not how the error came back. */
-		if (hlen > 20)
+		if (hlen > 20) {
 			parse_options(p + 20, hlen - 20, out);
+			parse_route(p + 20, hlen - 20, out);
+		}
 	} else {
 		hlen = 40;
 		if (len < hlen || p[0] >> 4 != 6)
 			return -1;
 		out->q_tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
 		out->q_len = (uint16_t)(get16(p + 4) + hlen);
+		out->q_flow = (uint32_t)(p[1] & 15) << 16 | get16(p + 2);
 		out->q_proto = p[6];
 		out->q_ttl = p[7];
 		set_addr(&out->target, ADDR_IPV6, p + 24);
