@@ -14,6 +14,7 @@
 #include "prober/prober.h"
 
 #define TX_RETRY_NS NS_PER_MS
+#define HEADERS_MAX 128 /* bytes in front of a payload */
 
 /* PR as packet I of the batch, or -1.  One that is larger than they are takes
  * another place, of which there is one: then the batch ends with it. */
@@ -21,15 +22,17 @@ static int
 build_packet(struct batch *b, int i, const struct probe *pr, int *large)
 {
 	uint8_t *at = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-	int len = packet_build(pr, at, PROBE_SIZE_MAX);
+	size_t cap = PROBE_SIZE_MAX;
+	int len;
 
-	if (len == -1) {
+	if (pr->payload_len > PROBE_SIZE_MAX - HEADERS_MAX) {
 		if (b->large == NULL)
 			b->large = xmalloc(UINT16_MAX);
 		at = b->large;
-		len = packet_build(pr, at, UINT16_MAX);
+		cap = UINT16_MAX;
 		*large = 1;
 	}
+	len = packet_build(pr, at, cap);
 	b->frames[i].packet = at;
 	b->frames[i].len = (uint16_t)len;
 	return len;

@@ -155,8 +155,7 @@ pseudo_sum(const struct probe *pr, uint16_t len)
 
 	if (proto == IPPROTO_ICMP)
 		return 0;
-	return addr_sum(pr->src) +
-	    addr_sum(pr->final != NULL ? pr->final : pr->dst) + htons(proto) +
+	return addr_sum(pr->src) + addr_sum(pr->dst) + htons(proto) +
 	    htons(len);
 }
 
@@ -220,6 +219,20 @@ build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 	memcpy(p, w, L4_HLEN);
 }
 
+/* What must be added to a sum over dst, so that it is over `final': in one's
+ * complement the inverse is the negative. */
+static uint64_t
+final_sum(const struct probe *pr)
+{
+	uint32_t dst, final;
+
+	if (pr->final == NULL || protocol(pr) == IPPROTO_ICMP)
+		return 0;
+	memcpy(&dst, pr->dst->b, 4);
+	memcpy(&final, pr->final->b, 4);
+	return (uint64_t) final + (uint32_t)~dst;
+}
+
 /* A fragment header (RFC 8200, 4.5); what is behind it is not looked at. */
 static void
 build_fragment(const struct probe *pr, uint8_t *p)
@@ -265,11 +278,13 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 	else
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
 	sum = build_payload(pr, buf + hlen);
-	if (pr->kind == PROBE_TCP)
-		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
-	else if (pr->kind == PROBE_FRAGMENT)
-		build_fragment(pr, buf + hlen - FRAGMENT_HLEN);
-	else
+	if (pr->ip_option_len != 0)
+		sum += final_sum(pr);
+	if (pr->kind < PROBE_TCP)
 		build_l4(pr, buf + hlen - L4_HLEN, sum);
+	else if (pr->kind == PROBE_TCP)
+		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
+	else
+		build_fragment(pr, buf + hlen - FRAGMENT_HLEN);
 	return (int)total;
 }

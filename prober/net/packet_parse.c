@@ -33,12 +33,10 @@ parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
 {
 	if (len < 8)
 		return;
-	if (out->q_proto == IPPROTO_FRAGMENT) {
-		out->q_sport = get16(p + 4); /* its identification */
-		out->q_dport = get16(p + 6);
-		return;
-	}
-	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6) {
+	/* In a fragment header the identification is where ICMP has id and
+	 * sequence. */
+	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6 ||
+	    out->q_proto == IPPROTO_FRAGMENT) {
 		out->q_csum = get16(p + 2);
 		out->q_sport = get16(p + 4);
 		out->q_dport = get16(p + 6);

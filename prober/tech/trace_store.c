@@ -101,12 +101,19 @@ add_odd(struct task *t, struct trace *tr, const struct reply *r,
 	if (r->kind == REPLY_TCP)
 		o->flags = WARTS_HOP_TCP;
 	o->probe = (uint16_t)number;
-	o->icmp_type = r->icmp_type;
+	/* A reply is ICMP or TCP. */
+	o->icmp_type = r->kind == REPLY_TCP ? r->tcp_flags : r->icmp_type;
 	o->icmp_code = r->icmp_code;
 	o->q_ttl = r->q_ttl;
 	o->q_tos = r->q_tos;
 	o->q_len = r->q_len;
 	o->nhmtu = r->nhmtu;
+}
+
+static inline int
+conf_is_rare(const struct task *t)
+{
+	return ((const struct trace_conf *)task_conf(t))->rare;
 }
 
 /* Note in `seen' who replied; nearly always it is somebody new. */
@@ -138,7 +145,10 @@ trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
 		add_odd(t, tr, r, number);
 	h = log_add(t, tr, ENTRY_HOP, hop_size(t));
 	memcpy(h->addr, r->from.b, r->from.family == ADDR_IPV4 ? 4 : 16);
-	note_address(tr, &r->from);
+	if (conf_is_rare(t))
+		tr->maybe_again = 1; /* `seen' is in use for another thing */
+	else
+		note_address(tr, &r->from);
 	h->probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
 	 * system call: on a path of no length the difference may be below
@@ -266,15 +276,13 @@ trace_walk_ext(const struct trace_walk *w, uint8_t *out)
 }
 
 int
-trace_is_loop(
+trace_find_loop(
     const struct task *t, const struct trace *tr, const struct trace_hop *h)
 {
 	size_t len = addr_len(task_dst(t)->family);
 	struct trace_walk w;
 	int earlier = 0;
 
-	if (!tr->maybe_again)
-		return 0;
 	trace_walk_init(&w, t, tr);
 	while (trace_walk_next(&w)) {
 		if (w.hop->probe_ttl >= h->probe_ttl ||
