@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -513,6 +514,22 @@ size_t
 chan_pending(const struct chan *c)
 {
 	return evbuffer_get_length(c->out);
+}
+
+void
+chan_flush(struct chan *c, int ms)
+{
+	struct pollfd pfd = {.fd = c->fd_out, .events = POLLOUT};
+	int64_t end_ns = clock_mono_ns() + ms * NS_PER_MS;
+
+	while (!is_over(c) && evbuffer_get_length(c->out) > 0) {
+		if (chan_fd_put(c->io, c->fd_out, c->out) == -1 &&
+		    chan_fd_error(c->io) != NULL)
+			return;
+		ms = (int)((end_ns - clock_mono_ns()) / NS_PER_MS);
+		if (ms <= 0 || poll(&pfd, 1, ms) < 1)
+			return;
+	}
 }
 
 void

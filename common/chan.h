@@ -96,6 +96,10 @@ void chan_resume(struct chan *c);
 /* Bytes queued and not yet taken by the kernel. */
 size_t chan_pending(const struct chan *c);
 
+/* Write what is queued now, waiting MS milliseconds at most: for the end of a
+ * program, when the loop does not run any more.  Calls nobody back. */
+void chan_flush(struct chan *c, int ms);
+
 /* Close (ops->closed with "done") once all is written; input is ignored. */
 void chan_finish(struct chan *c);
 

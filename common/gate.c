@@ -279,6 +279,29 @@ raise_limit(void)
 	return (unsigned int)(rl.rlim_cur - SPARE_FDS) / 2;
 }
 
+struct tls *
+gate_key(const char *path)
+{
+	const char *why;
+	struct tls *t = tls_new(path, &why);
+
+	if (t == NULL)
+		log_fatal(EXIT_PERMANENT, "%s: %s", path, why);
+	return t;
+}
+
+int
+gate_listen(const char *address)
+{
+	const char *why;
+	int fd = chan_listen(address, &why);
+
+	if (fd == -1)
+		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
+		    strerror(errno));
+	return fd;
+}
+
 struct gate *
 gate_new(const struct gate_config *cfg)
 {
@@ -319,4 +342,15 @@ gate_refuse(
 	log_refusal(g, peer->from, text);
 	chan_refuse(
 	    peer->fd, peer->conn == NULL ? NULL : &peer->conn->io, line);
+}
+
+void
+gate_refuse_key(struct gate *g, struct gate_peer *peer)
+{
+	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
+
+	snprintf(text, sizeof(text), "key %s is not admitted",
+	    tls_pin_str(&peer->conn->pin, pin));
+	gate_refuse(
+	    g, peer, "denied", peer->conn->has_pin ? text : "no key was shown");
 }

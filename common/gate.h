@@ -38,6 +38,11 @@ struct gate_config {
 	void *arg;
 };
 
+/* At a program's start: what a gate needs; each dies if it cannot be had, having
+ * said why.  Our key of the file PATH; a socket that listens at ADDRESS. */
+struct tls *gate_key(const char *path);
+int gate_listen(const char *address);
+
 /* Dies if the descriptor cannot be watched.  Raises the limit of open files as
  * far as it may. */
 struct gate *gate_new(const struct gate_config *cfg);
@@ -46,5 +51,8 @@ void gate_free(struct gate *g);
 /* Answer "err CODE TEXT" to PEER, close it, and log TEXT once. */
 void gate_refuse(
     struct gate *g, struct gate_peer *peer, const char *code, const char *text);
+
+/* The same to one whose key is nobody's, or who has shown none. */
+void gate_refuse_key(struct gate *g, struct gate_peer *peer);
 
 #endif

@@ -222,6 +222,51 @@ prog_signal(struct event_base *base, int signo, void (*cb)(int, short, void *),
 	return ev;
 }
 
+struct serving {
+	struct event_base *base;
+	void (*hup)(void *arg);
+	void *arg;
+	int stopped;
+};
+
+static void
+on_stop(int signo, short what, void *arg)
+{
+	struct serving *s = arg;
+
+	(void)signo;
+	(void)what;
+	s->stopped = 1;
+	event_base_loopbreak(s->base);
+}
+
+static void
+on_hup(int signo, short what, void *arg)
+{
+	struct serving *s = arg;
+
+	(void)signo;
+	(void)what;
+	s->hup(s->arg);
+}
+
+int
+prog_serve(struct event_base *base, void (*hup)(void *arg), void *arg)
+{
+	struct serving s = {base, hup, arg, 0};
+	struct event *signals[] = {
+	    prog_signal(base, SIGTERM, on_stop, &s),
+	    prog_signal(base, SIGINT, on_stop, &s),
+	    prog_signal(base, SIGHUP, on_hup, &s),
+	};
+
+	prog_ready();
+	event_base_dispatch(base);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		event_free(signals[i]);
+	return s.stopped;
+}
+
 /* --- daemon */
 
 /* The write end of the pipe to the waiting parent; -1 in the foreground. */

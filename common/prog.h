@@ -50,6 +50,11 @@ struct event_base *prog_base(void);
 struct event *prog_signal(struct event_base *base, int signo,
     void (*cb)(int, short, void *), void *arg);
 
+/* All is set up (prog_ready): run the loop until SIGTERM or SIGINT comes or
+ * somebody breaks it; HUP(ARG) is called at each SIGHUP.  Non-zero when a signal
+ * ended it.  Dies on failure. */
+int prog_serve(struct event_base *base, void (*hup)(void *arg), void *arg);
+
 /* Go to the background (before prog_base): the parent exits 0 when the child
  * calls prog_ready(); if the child ends before, with the child's exit code,
  * 111 if a signal killed it.  Standard input is /dev/null from here on; output

@@ -6,6 +6,7 @@ static const char *const names[REFUSED_N] = {
     [REFUSED_DNP] = "do-not-probe",
     [REFUSED_NOROUTE] = "no-route",
     [REFUSED_EXIT] = "exit",
+    [REFUSED_GONE] = "client-gone",
 };
 
 const char *

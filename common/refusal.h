@@ -13,6 +13,7 @@ enum refusal {
 	REFUSED_DNP, /* do-not-probe list */
 	REFUSED_NOROUTE, /* no route, or no source address, to it */
 	REFUSED_EXIT, /* still queued when `exit' came */
+	REFUSED_GONE, /* still queued when the client that asked went away */
 	REFUSED_N,
 };
 

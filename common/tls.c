@@ -5,22 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "common/atomicfile.h"
+#include "common/keyfile.h"
 #include "common/log.h"
 #include "common/tls_own.h"
 #include "common/xmalloc.h"
 
-#define KEY_FILE_MAX 4096 /* bytes */
 #define CHAIN_MAX 4096 /* bytes of certificates that a peer may show */
 #define PIN_PREFIX "sha256:"
 #define BASE64_LEN 44 /* of 32 bytes, with one = at the end */
@@ -106,83 +101,6 @@ tls_pin_of(EVP_PKEY *key, struct tls_pin *pin)
 
 /* --- keys ------------------------------------------------------------------ */
 
-/* The text of a key file that only its owner can read. */
-static const char *
-read_key_file(const char *path, char **text, size_t *len)
-{
-	struct stat st;
-	const char *why = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd == -1)
-		return strerror(errno);
-	if (fstat(fd, &st) == -1)
-		why = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		why = "is not a file";
-	else if ((st.st_mode & 077) != 0)
-		why = "can be read by others: chmod 600 it, and make a new key "
-		      "if somebody may have read it";
-	else if (st.st_uid != geteuid() && st.st_uid != 0)
-		why = "belongs to another user";
-	else if (atomicfile_read_fd(fd, KEY_FILE_MAX, text, len) == -1)
-		why = strerror(errno);
-	close(fd);
-	return why;
-}
-
-static int
-no_passphrase(char *buf, int size, int writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
-static EVP_PKEY *
-load_key(const char *path, const char **why)
-{
-	char *text = NULL;
-	size_t len = 0;
-	EVP_PKEY *key;
-	BIO *bio;
-
-	*why = read_key_file(path, &text, &len);
-	if (*why != NULL)
-		return NULL;
-	bio = BIO_new_mem_buf(text, (int)len);
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	BIO_free(bio);
-	OPENSSL_cleanse(text, len);
-	free(text);
-	ERR_clear_error();
-	if (key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
-		return key;
-	EVP_PKEY_free(key);
-	*why = "is not an Ed25519 key in PEM without a passphrase";
-	return NULL;
-}
-
-static int
-write_key(const char *path, EVP_PKEY *key)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text;
-	long len;
-	int rc = -1;
-
-	errno = ENOMEM;
-	if (bio != NULL &&
-	    PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)) {
-		len = BIO_get_mem_data(bio, &text);
-		rc = atomicfile_write(AT_FDCWD, path, text, (size_t)len, 0600);
-	}
-	BIO_free(bio);
-	return rc;
-}
-
 int
 tls_make_key(const char *path)
 {
@@ -191,17 +109,12 @@ tls_make_key(const char *path)
 	const char *why;
 	EVP_PKEY *key;
 
-	if (access(path, F_OK) == -1 && errno == ENOENT) {
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-		if (key == NULL || write_key(path, key) == -1) {
-			log_warn("%s: %s", path, strerror(errno));
-			EVP_PKEY_free(key);
-			return EXIT_PERMANENT;
-		}
-		EVP_PKEY_free(key);
+	if (keyfile_make(AT_FDCWD, path) == -1 && errno != EEXIST) {
+		log_warn("%s: %s", path, strerror(errno));
+		return EXIT_PERMANENT;
 	}
 	/* As every later start will read it. */
-	key = load_key(path, &why);
+	key = keyfile_load(AT_FDCWD, path, &why);
 	if (key == NULL || tls_pin_of(key, &pin) == -1) {
 		log_warn("%s: %s", path, why);
 		return EXIT_PERMANENT;
@@ -275,7 +188,7 @@ configure(SSL_CTX *ctx, EVP_PKEY *key)
 struct tls *
 tls_new(const char *path, const char **why)
 {
-	EVP_PKEY *key = load_key(path, why);
+	EVP_PKEY *key = keyfile_load(AT_FDCWD, path, why);
 	struct tls *t;
 
 	if (key == NULL)

@@ -118,4 +118,8 @@ void tls_peers_clear(struct tls_peers *p);
 const struct tls_peer *
 tls_peers_find(const struct tls_peers *p, const struct tls_pin *pin);
 
+/* Who has shown its key on C; NULL: it showed none, or one that is nobody's. */
+const struct tls_peer *
+tls_peers_who(const struct tls_peers *p, const struct tls_conn *c);
+
 #endif

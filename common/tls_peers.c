@@ -78,3 +78,9 @@ tls_peers_find(const struct tls_peers *p, const struct tls_pin *pin)
 	}
 	return NULL;
 }
+
+const struct tls_peer *
+tls_peers_who(const struct tls_peers *p, const struct tls_conn *c)
+{
+	return c->has_pin ? tls_peers_find(p, &c->pin) : NULL;
+}

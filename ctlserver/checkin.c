@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
+#include "common/verbs.h"
 #include "common/xmalloc.h"
 
 #define CHECKINS_MAX 2048
@@ -24,7 +25,6 @@
 #define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
 #define POLL_MS 250 /* between two looks for changes */
 #define WAIT_MAX_S 600
-#define WORDS_MAX 8
 #define REFUSAL_LEN 200
 #define FROM_LEN 56
 
@@ -149,8 +149,9 @@ on_poll(int fd, short what, void *arg)
 }
 
 static const char *
-do_wait(struct checkin *c, char **words)
+do_wait(void *arg, char **words)
 {
+	struct checkin *c = arg;
 	uint32_t s;
 
 	if (scan_u32(words[1], 1, WAIT_MAX_S, &s) == -1)
@@ -242,8 +243,9 @@ get_object(struct checkin *c, char **words)
 }
 
 static const char *
-do_get(struct checkin *c, char **words)
+do_get(void *arg, char **words)
 {
+	struct checkin *c = arg;
 	int kind = signed_kind_scan(words[1]);
 	uint64_t version;
 
@@ -269,23 +271,25 @@ do_get(struct checkin *c, char **words)
 /* --- heartbeats ------------------------------------------------------------ */
 
 static const char *
-do_beat(struct checkin *c, char *rest)
+do_beat(void *arg, char **words)
 {
+	struct checkin *c = arg;
 	size_t before = c->beat.len;
 	const char *why;
 
-	if (c->ctl->beat_bytes + strlen(rest) > BEAT_ALL_MAX) {
+	if (c->ctl->beat_bytes + strlen(words[1]) > BEAT_ALL_MAX) {
 		give_up(c, "busy", "too many heartbeats at once");
 		return NULL;
 	}
-	why = beat_add(&c->beat, rest);
+	why = beat_add(&c->beat, words[1]);
 	c->ctl->beat_bytes += c->beat.len - before;
 	return why;
 }
 
 static const char *
-do_beat_end(struct checkin *c, char **words)
+do_beat_end(void *arg, char **words)
 {
+	struct checkin *c = arg;
 	int rc = beat_store(c->ctl->beats, c->peer.name, &c->beat, c->from,
 	    clock_wall_ns() / NS_PER_SEC);
 
@@ -302,8 +306,9 @@ do_beat_end(struct checkin *c, char **words)
 /* --- lines ----------------------------------------------------------------- */
 
 static const char *
-do_hello(struct checkin *c, char **words)
+do_hello(void *arg, char **words)
 {
+	struct checkin *c = arg;
 	char buf[128];
 
 	if (strcmp(words[1], "listmgr") != 0)
@@ -322,97 +327,71 @@ do_hello(struct checkin *c, char **words)
 }
 
 static const char *
-do_ping(struct checkin *c, char **words)
+do_ping(void *arg, char **words)
 {
+	struct checkin *c = arg;
+
 	(void)words;
 	chan_printf(c->chan, "pong");
 	return NULL;
 }
 
 static const char *
-do_pong(struct checkin *c, char **words)
+do_pong(void *arg, char **words)
 {
-	(void)c;
+	(void)arg;
 	(void)words;
 	return NULL;
 }
 
 static const char *
-do_err(struct checkin *c, char **words)
+do_err(void *arg, char **words)
 {
+	struct checkin *c = arg;
+
 	log_warn("%s: gives up: %.32s", chan_peer(c->chan), words[1]);
 	chan_finish(c->chan);
 	return NULL;
 }
 
-#define ANY WORDS_MAX
-static const struct {
-	const char *name;
-	int min, max; /* words, with the verb */
-	int stranger; /* also before hello */
-	int waiting; /* also while it waits */
-	const char *(*run)(struct checkin *c, char **words);
-} verbs[] = {
-    {"hello", 3, ANY, 1, 0, do_hello},
-    {"beat-end", 1, 1, 0, 0, do_beat_end},
-    {"get", 2, 4, 0, 0, do_get},
-    {"wait", 2, 2, 0, 0, do_wait},
-    {"ping", 1, 1, 0, 1, do_ping},
-    {"pong", 1, 1, 0, 1, do_pong},
-    {"err", 2, ANY, 1, 1, do_err},
+enum { STRANGER, KNOWN, WAITING };
+#define FIRST (1u << STRANGER | 1u << KNOWN)
+#define LATER (1u << KNOWN)
+#define ALWAYS (1u << WAITING)
+
+static const char *const not_now[] = {
+    [STRANGER] = "no hello yet",
+    [KNOWN] = "not now",
+    [WAITING] = "not while waiting",
 };
 
-/* The first ANY - 1 words one by one, the rest of the line as the last. */
-static int
-split(char *line, char **words)
+static const struct verbs_row rows[] = {
+    {"hello", 3, VERBS_WORDS_MAX, 1, FIRST, do_hello},
+    {"beat", 2, 2, 1, LATER, do_beat},
+    {"beat-end", 1, 1, 0, LATER, do_beat_end},
+    {"get", 2, 4, 0, LATER, do_get},
+    {"wait", 2, 2, 0, LATER, do_wait},
+    {"ping", 1, 1, 0, LATER | ALWAYS, do_ping},
+    {"pong", 1, 1, 0, LATER | ALWAYS, do_pong},
+    {"err", 2, 3, 1, FIRST | ALWAYS, do_err},
+};
+
+static const struct verbs verbs = {
+    rows, sizeof(rows) / sizeof(rows[0]), not_now};
+
+static unsigned int
+state_of(const struct checkin *c)
 {
-	int n = 0;
-
-	while (*line != '\0') {
-		words[n++] = line;
-		if (n == ANY)
-			break;
-		line += strcspn(line, " ");
-		if (*line == ' ')
-			*line++ = '\0';
-		line += strspn(line, " ");
-	}
-	for (int i = n; i <= ANY; i++)
-		words[i] = NULL;
-	return n;
-}
-
-static const char *
-run(struct checkin *c, char *line)
-{
-	char *words[ANY + 1];
-	int n;
-
-	/* Its value may have blanks in it. */
-	if (strncmp(line, "beat ", 5) == 0 && c->greeted && c->wait_ns == 0)
-		return do_beat(c, line + 5);
-	n = split(line, words);
-	if (n == 0)
-		return "empty line";
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(words[0], verbs[i].name) != 0)
-			continue;
-		if (n < verbs[i].min || n > verbs[i].max)
-			return "wrong number of arguments";
-		if (!c->greeted && !verbs[i].stranger)
-			return "no hello yet";
-		if (c->wait_ns != 0 && !verbs[i].waiting)
-			return "not while waiting";
-		return verbs[i].run(c, words);
-	}
-	return "unknown verb";
+	if (c->wait_ns != 0)
+		return WAITING;
+	return c->greeted ? KNOWN : STRANGER;
 }
 
 static void
 on_line(struct chan *chan, char *line, void *arg)
 {
 	struct checkin *c = arg;
-	const char *why = run(c, line);
+	const char *why = verbs_run(&verbs, line, state_of(c), c);
 
 	(void)chan;
 	if (why != NULL)

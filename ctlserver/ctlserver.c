@@ -4,7 +4,6 @@
 #include "ctlserver/ctlserver.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,30 +78,20 @@ static void
 on_arrived(void *arg, struct gate_peer *peer)
 {
 	struct served *sv = arg;
-	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
-	const struct tls_peer *who;
+	const struct tls_peer *who = tls_peers_who(&sv->ctl.peers, peer->conn);
 
-	if (!peer->conn->has_pin) {
-		gate_refuse(sv->gate, peer, "denied", "no key was shown");
-		return;
-	}
-	who = tls_peers_find(&sv->ctl.peers, &peer->conn->pin);
-	snprintf(text, sizeof(text), "key %s is not admitted",
-	    tls_pin_str(&peer->conn->pin, pin));
 	if (who == NULL)
-		gate_refuse(sv->gate, peer, "denied", text);
+		gate_refuse_key(sv->gate, peer);
 	else if (checkin_new(&sv->ctl, peer->fd, &peer->conn->io, who,
 		     peer->from) == -1)
 		gate_refuse(sv->gate, peer, "busy", "too many sessions");
 }
 
 static void
-on_hup(int signo, short what, void *arg)
+on_hup(void *arg)
 {
 	struct served *sv = arg;
 
-	(void)signo;
-	(void)what;
 	if (tls_peers_load(&sv->ctl.peers, opts.peers) == -1)
 		log_warn("%s: the old peers stay", opts.peers);
 	else
@@ -110,35 +99,11 @@ on_hup(int signo, short what, void *arg)
 }
 
 static void
-on_stop(int signo, short what, void *arg)
-{
-	(void)signo;
-	(void)what;
-	event_base_loopbreak(arg);
-}
-
-static void
 load_tls(struct control *ctl)
 {
-	const char *why;
-
-	ctl->tls = tls_new(opts.key, &why);
-	if (ctl->tls == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: %s", opts.key, why);
+	ctl->tls = gate_key(opts.key);
 	if (tls_peers_load(&ctl->peers, opts.peers) == -1)
 		log_fatal(EXIT_PERMANENT, "%s: no peers", opts.peers);
-}
-
-static int
-listen_at(const char *address)
-{
-	const char *why;
-	int fd = chan_listen(address, &why);
-
-	if (fd == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
-		    strerror(errno));
-	return fd;
 }
 
 static void
@@ -158,21 +123,12 @@ open_repo(struct control *ctl)
 static void
 serve(struct served *sv, int listener)
 {
-	struct event_base *base = sv->ctl.base;
-	struct event *signals[3];
-
-	signals[0] = prog_signal(base, SIGTERM, on_stop, base);
-	signals[1] = prog_signal(base, SIGINT, on_stop, base);
-	signals[2] = prog_signal(base, SIGHUP, on_hup, sv);
-	sv->gate = gate_new(
-	    &(struct gate_config){base, listener, sv->ctl.tls, on_arrived, sv});
+	sv->gate = gate_new(&(struct gate_config){
+	    sv->ctl.base, listener, sv->ctl.tls, on_arrived, sv});
 	checkin_begin(&sv->ctl);
-	prog_ready();
-	event_base_dispatch(base);
+	prog_serve(sv->ctl.base, on_hup, sv);
 	gate_free(sv->gate);
 	checkin_end(&sv->ctl);
-	for (int i = 0; i < 3; i++)
-		event_free(signals[i]);
 }
 
 static void
@@ -204,7 +160,7 @@ main(int argc, char **argv)
 	if (opts.daemon)
 		prog_daemon();
 	log_init("ctlserver", opts.daemon, opts.verbose);
-	listener = listen_at(opts.listen);
+	listener = gate_listen(opts.listen);
 	become_user();
 	open_repo(ctl);
 	ctl->base = prog_base();

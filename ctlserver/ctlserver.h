@@ -221,16 +221,13 @@ void checkin_recheck(struct control *ctl);
 
 struct keys_key;
 
-/* The private key in the file NAME of the open directory DIR.  NULL with a
+/* The private key in the file NAME (keyfile) of the open directory DIR.  NULL with a
  * reason in *WHY (good until the next call). */
 struct keys_key *keys_load(int dir, const char *name, const char **why);
 void keys_free(struct keys_key *k);
 
 /* The same of the first that is there: ROLE.key, all.key. */
 struct keys_key *keys_role(int dir, const char *role, const char **why);
-
-/* Make a key in the file NAME (mode 600), a new one.  0, or -1 with errno. */
-int keys_make(int dir, const char *name);
 
 /* Its public half. */
 const struct signed_key *keys_public(const struct keys_key *k);

@@ -10,6 +10,7 @@
 
 #include "common/atomicfile.h"
 #include "common/clock.h"
+#include "common/keyfile.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
 
@@ -106,7 +107,7 @@ put_root(struct repo *repo, const struct signed_root *r,
 static int
 make_key(int dir, const char *path, const char *name)
 {
-	if (keys_make(dir, name) == 0 || errno == EEXIST)
+	if (keyfile_make(dir, name) == 0 || errno == EEXIST)
 		return 0;
 	log_warn("%s/%s: %s", path, name, strerror(errno));
 	return -1;

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,34 +105,18 @@ static void
 on_arrived(void *arg, struct gate_peer *peer)
 {
 	struct tls_conn *conn = peer->conn;
-	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
-	struct monitor *m;
+	struct monitor *m =
+	    conn->has_pin ? monitor_by_pin(&cli.central, &conn->pin) : NULL;
 
 	(void)arg;
-	if (!conn->has_pin) {
-		gate_refuse(cli.gate, peer, "denied", "no key was shown");
-		return;
-	}
-	m = monitor_by_pin(&cli.central, &conn->pin);
-	if (m == NULL) {
-		snprintf(text, sizeof(text), "key %s is not admitted",
-		    tls_pin_str(&conn->pin, pin));
-		gate_refuse(cli.gate, peer, "denied", text);
-	} else if (monitor_take(m, peer->fd, conn) == -1)
+	if (m == NULL)
+		gate_refuse_key(cli.gate, peer);
+	else if (monitor_take(m, peer->fd, conn) == -1)
 		gate_refuse(cli.gate, peer, "busy",
 		    "a pass is under way, or too many are");
 }
 
 /* --- the program ----------------------------------------------------------- */
-
-static void
-on_stop(int signo, short what, void *arg)
-{
-	(void)signo;
-	(void)what;
-	*(int *)arg = 1;
-	event_base_loopbreak(cli.central.base);
-}
 
 static int
 differs(const char *a, const char *b)
@@ -142,12 +125,10 @@ differs(const char *a, const char *b)
 }
 
 static void
-on_hup(int signo, short what, void *arg)
+on_hup(void *arg)
 {
 	struct settings fresh, *old = &cli.settings;
 
-	(void)signo;
-	(void)what;
 	(void)arg;
 	if (settings_load(&fresh, cli.config) == -1) {
 		log_warn("%s: the old configuration stays", cli.config);
@@ -162,52 +143,21 @@ on_hup(int signo, short what, void *arg)
 	settings_clear(&fresh);
 }
 
-static void
-load_key(void)
-{
-	const char *why;
-
-	if (cli.settings.key == NULL)
-		return;
-	cli.central.tls = tls_new(cli.settings.key, &why);
-	if (cli.central.tls == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: %s", cli.settings.key, why);
-}
-
-static int
-listen_at(const char *address)
-{
-	const char *why;
-	int fd = chan_listen(address, &why);
-
-	if (fd == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
-		    strerror(errno));
-	cli.gate = gate_new(&(struct gate_config){
-	    cli.central.base, fd, cli.central.tls, on_arrived, NULL});
-	return fd;
-}
-
 static int
 run(void)
 {
 	struct central *c = &cli.central;
-	struct event *term, *intr, *hup;
-	int failed = 0, listener = -1;
+	int failed, listener = -1;
 
 	c->base = prog_base();
-	term = prog_signal(c->base, SIGTERM, on_stop, &failed);
-	intr = prog_signal(c->base, SIGINT, on_stop, &failed);
-	hup = prog_signal(c->base, SIGHUP, on_hup, NULL);
-	if (cli.settings.listen != NULL)
-		listener = listen_at(cli.settings.listen);
+	if (cli.settings.listen != NULL) {
+		listener = gate_listen(cli.settings.listen);
+		cli.gate = gate_new(&(struct gate_config){
+		    c->base, listener, c->tls, on_arrived, NULL});
+	}
 	monitor_reload(c, &cli.settings);
-	prog_ready();
-	event_base_dispatch(c->base);
+	failed = prog_serve(c->base, on_hup, NULL);
 	gate_free(cli.gate);
-	event_free(term);
-	event_free(intr);
-	event_free(hup);
 	while (c->monitors != NULL)
 		failed |= monitor_free(c->monitors);
 	if (listener != -1)
@@ -224,7 +174,8 @@ load_settings(const char *path)
 		exit(EXIT_PERMANENT);
 	if (cli.settings.count == 0)
 		log_fatal(EXIT_PERMANENT, "%s: no monitor", path);
-	load_key();
+	if (cli.settings.key != NULL)
+		cli.central.tls = gate_key(cli.settings.key);
 	cli.central.sorter = cli.settings.sorter != NULL ? cli.settings.sorter
 							 : (char *)"datasort";
 }

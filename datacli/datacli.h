@@ -138,6 +138,7 @@ struct fetch_config {
 	int fd; /* it dialled, this is it (owned); -1: dial */
 	struct tls_conn *conn; /* ... and this (owned) */
 	unsigned int poll_s; /* what one that dials is told */
+	int64_t timeout_ns; /* its silence ends the pass */
 	/* The pass is over: WHY is NULL, or why it broke off, for the log.
 	 * FETCHED segments are new.  The fetch is gone afterwards. */
 	void (*done)(void *arg, const char *why, unsigned int fetched);
@@ -160,6 +161,7 @@ struct settings_monitor {
 
 struct settings {
 	char *key, *listen, *sorter; /* NULL: not said */
+	int64_t timeout_ns; /* a monitor that says nothing so long has failed */
 	struct settings_monitor *list;
 	size_t count;
 };
@@ -182,6 +184,7 @@ struct central {
 	const char *dir;
 	int root; /* the same, open */
 	int once; /* one pass each, then leave the loop */
+	int64_t timeout_ns; /* of the settings */
 	char *sorter;
 	struct tls *tls; /* NULL: no key */
 	struct monitor *monitors; /* list */

@@ -17,7 +17,6 @@
 #include "common/xmalloc.h"
 
 #define WORDS_MAX 16
-#define SILENCE_NS (60 * NS_PER_SEC) /* the monitor says nothing for so long */
 #define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
 #define HANDSHAKE_NS (15 * NS_PER_SEC) /* with the connection */
 #define RATE_BYTES 1024 /* per second, at least, of a segment */
@@ -506,7 +505,7 @@ greet(struct fetch *f, int fd, struct chan_io *io)
 	f->chan = chan_new_io(f->cfg.base,
 	    &(struct chan_config){fd, fd, DATACLI_LINE_MAX, f->cfg.monitor}, io,
 	    &ops, f);
-	chan_deadline(f->chan, SILENCE_NS);
+	chan_deadline(f->chan, f->cfg.timeout_ns);
 	chan_line_deadline(f->chan, LINE_NS);
 	chan_printf(f->chan, "hello datacli %s zlib=1 poll=%u", VERSION,
 	    f->cfg.poll_s > 0 ? f->cfg.poll_s : 1);
@@ -552,7 +551,9 @@ dial(struct fetch *f)
 		    .base = cfg->base,
 		    .tls = cfg->tls,
 		    .fd = fd,
-		    .deadline_ns = HANDSHAKE_NS,
+		    .deadline_ns = cfg->timeout_ns < HANDSHAKE_NS
+			? cfg->timeout_ns
+			: HANDSHAKE_NS,
 		    .done = on_shaken,
 		    .arg = f,
 		});

@@ -229,6 +229,7 @@ begin_pass(struct monitor *m, int fd, struct tls_conn *conn)
 	    .fd = fd,
 	    .conn = conn,
 	    .poll_s = (unsigned int)(m->conf.poll_ns / NS_PER_SEC),
+	    .timeout_ns = c->timeout_ns,
 	    .done = on_pass_done,
 	    .arg = m,
 	};
@@ -346,6 +347,7 @@ monitor_reload(struct central *c, const struct settings *s)
 	const struct settings_monitor *conf;
 	struct monitor *m, *next;
 
+	c->timeout_ns = s->timeout_ns;
 	for (m = c->monitors; m != NULL; m = next) {
 		next = m->next;
 		conf = settings_find(s, &m->conf);

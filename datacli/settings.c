@@ -11,6 +11,7 @@
 #include "common/xmalloc.h"
 
 #define POLL_NS (60 * NS_PER_SEC)
+#define TIMEOUT_NS (60 * NS_PER_SEC)
 
 static const char *
 set_pin(struct settings_monitor *m, const char *v)
@@ -130,12 +131,26 @@ conf_listen(void *ctx, char **words, int nwords, int line)
 	return NULL;
 }
 
+static const char *
+conf_timeout(void *ctx, char **words, int nwords, int line)
+{
+	struct settings *s = ctx;
+
+	(void)nwords;
+	(void)line;
+	if (scan_duration(words[1], NS_PER_SEC, &s->timeout_ns) == -1 ||
+	    s->timeout_ns <= 0)
+		return "timeout is not a duration";
+	return NULL;
+}
+
 static const struct conf_key keys[] = {
     {"monitor", 2, 4, 0, conf_monitor,
 	"monitor NAME ADDRESS|dials [pin=sha256:BASE64] [poll=60s]"},
     {"sorter", 1, 1, 1, conf_sorter, "sorter PROGRAM"},
     {"key", 1, 1, 1, conf_key, "key FILE"},
     {"listen", 1, 1, 1, conf_listen, "listen ADDRESS"},
+    {"timeout", 1, 1, 1, conf_timeout, "timeout TIME"},
     {NULL, 0, 0, 0, NULL, NULL},
 };
 
@@ -161,6 +176,7 @@ settings_load(struct settings *s, const char *path)
 	int errors;
 
 	memset(s, 0, sizeof(*s));
+	s->timeout_ns = TIMEOUT_NS;
 	errors = conf_load(path, keys, s, conf_log_error, NULL);
 	if (errors == 0)
 		why = check_all(s);

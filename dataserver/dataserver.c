@@ -4,7 +4,6 @@
 #include "dataserver/dataserver.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,12 +12,14 @@
 
 #include "common/atomicfile.h"
 #include "common/chan.h"
+#include "common/clock.h"
 #include "common/gate.h"
 #include "common/log.h"
 #include "common/prog.h"
 #include "common/scan.h"
 
 #define KEEP_BYTES (256ull << 20) /* of sent/ */
+#define IDLE_NS (130 * NS_PER_SEC) /* two missed pings */
 
 #define DIAL_MAX 16
 
@@ -27,8 +28,9 @@ static struct {
 	char *dial[DIAL_MAX];
 	size_t ndial;
 	uint64_t keep_bytes;
+	int64_t idle_ns;
 	int verbose, daemon;
-} opts = {.keep_bytes = KEEP_BYTES};
+} opts = {.keep_bytes = KEEP_BYTES, .idle_ns = IDLE_NS};
 
 /* The server and who lets its peers in. */
 struct served {
@@ -96,6 +98,16 @@ set_keep(void *ctx, const char *arg)
 }
 
 static const char *
+set_timeout(void *ctx, const char *arg)
+{
+	(void)ctx;
+	if (scan_duration(arg, NS_PER_SEC, &opts.idle_ns) == -1 ||
+	    opts.idle_ns <= 0)
+		return "is not a duration";
+	return NULL;
+}
+
+static const char *
 set_verbose(void *ctx, const char *arg)
 {
 	(void)ctx;
@@ -125,6 +137,8 @@ static const struct prog_opt table[] = {
     {0, "make-key", "FILE", "make a key unless there is one, print its pin",
 	set_make_key},
     {'k', "keep", "BYTES", "keep so much of what was sent (256 MiB)", set_keep},
+    {'t', "timeout", "TIME", "end a session that is silent so long (130s)",
+	set_timeout},
     {'D', "daemon", NULL, "go to the background, log to syslog", set_daemon},
     {'v', "verbose", NULL, "say more; twice: even more", set_verbose},
     {0, NULL, NULL, NULL, NULL},
@@ -133,7 +147,7 @@ static const struct prog_opt table[] = {
 static const struct prog_usage usage = {
     .name = "dataserver",
     .synopsis = "-d SPOOL [-l ADDRESS] [-c ADDRESS ...] [-K FILE -p FILE] "
-		"[-Dv] [-k BYTES]",
+		"[-Dv] [-k BYTES] [-t TIME]",
     .purpose = "Hand the segments of a spool to the archive.",
     .exit_code = EXIT_PERMANENT,
 };
@@ -142,49 +156,29 @@ static void
 on_arrived(void *arg, struct gate_peer *peer)
 {
 	struct served *sv = arg;
-	struct tls_conn *conn = peer->conn;
 	struct session_config cfg = {.fd = peer->fd};
-	char text[TLS_PIN_STRLEN + 60], pin[TLS_PIN_STRLEN];
 
-	if (conn != NULL && !conn->has_pin) {
-		gate_refuse(sv->gate, peer, "denied", "no key was shown");
-		return;
+	if (peer->conn != NULL) {
+		cfg.io = &peer->conn->io;
+		cfg.peer = tls_peers_who(&sv->srv.peers, peer->conn);
 	}
-	if (conn != NULL) {
-		cfg.io = &conn->io;
-		cfg.peer = tls_peers_find(&sv->srv.peers, &conn->pin);
-		snprintf(text, sizeof(text), "key %s is not admitted",
-		    tls_pin_str(&conn->pin, pin));
-		if (cfg.peer == NULL) {
-			gate_refuse(sv->gate, peer, "denied", text);
-			return;
-		}
-	}
-	if (session_new(&sv->srv, &cfg) == -1)
+	if (peer->conn != NULL && cfg.peer == NULL)
+		gate_refuse_key(sv->gate, peer);
+	else if (session_new(&sv->srv, &cfg) == -1)
 		gate_refuse(sv->gate, peer, "busy", "too many sessions");
 }
 
 static void
-on_hup(int signo, short what, void *arg)
+on_hup(void *arg)
 {
 	struct served *sv = arg;
 
-	(void)signo;
-	(void)what;
 	if (opts.peers == NULL)
 		return;
 	if (tls_peers_load(&sv->srv.peers, opts.peers) == -1)
 		log_warn("%s: the old peers stay", opts.peers);
 	else
 		session_recheck(&sv->srv);
-}
-
-static void
-on_stop(int signo, short what, void *arg)
-{
-	(void)signo;
-	(void)what;
-	event_base_loopbreak(arg);
 }
 
 static int
@@ -207,53 +201,29 @@ open_spool(struct server *srv)
 static void
 load_tls(struct server *srv)
 {
-	const char *why;
-
 	if (opts.key == NULL)
 		return;
-	srv->tls = tls_new(opts.key, &why);
-	if (srv->tls == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: %s", opts.key, why);
+	srv->tls = gate_key(opts.key);
 	if (tls_peers_load(&srv->peers, opts.peers) == -1)
 		log_fatal(EXIT_PERMANENT, "%s: no peers", opts.peers);
-}
-
-static int
-listen_at(const char *address)
-{
-	const char *why;
-	int fd = chan_listen(address, &why);
-
-	if (fd == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
-		    strerror(errno));
-	return fd;
 }
 
 static void
 serve(struct served *sv)
 {
 	struct event_base *base = sv->srv.base;
-	struct event *term, *intr, *hup;
 	struct dial *dial = NULL;
-	int listener = opts.listen == NULL ? -1 : listen_at(opts.listen);
+	int listener = opts.listen == NULL ? -1 : gate_listen(opts.listen);
 
-	term = prog_signal(base, SIGTERM, on_stop, base);
-	intr = prog_signal(base, SIGINT, on_stop, base);
-	hup = prog_signal(base, SIGHUP, on_hup, sv);
 	if (listener != -1)
 		sv->gate = gate_new(&(struct gate_config){
 		    base, listener, sv->srv.tls, on_arrived, sv});
 	if (opts.ndial > 0)
 		dial = dial_new(&sv->srv, opts.dial, opts.ndial);
-	prog_ready();
-	event_base_dispatch(base);
+	prog_serve(base, on_hup, sv);
 	gate_free(sv->gate);
 	session_close_all(&sv->srv);
 	dial_free(dial);
-	event_free(term);
-	event_free(intr);
-	event_free(hup);
 	if (listener != -1)
 		close(listener);
 }
@@ -293,6 +263,7 @@ main(int argc, char **argv)
 	log_init("dataserver", opts.daemon, opts.verbose);
 	lock = open_spool(srv);
 	srv->base = prog_base();
+	srv->idle_ns = opts.idle_ns;
 	offers_init(&srv->offers, &srv->dir, opts.keep_bytes);
 	srv->rotate = rotate_new(srv->base, &srv->dir);
 	serve(&sv);

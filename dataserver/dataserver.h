@@ -171,6 +171,7 @@ struct server {
 	struct rotate *rotate;
 	struct session *sessions; /* list */
 	unsigned int nsessions;
+	int64_t idle_ns; /* a client that says nothing so long is gone */
 	struct tls *tls; /* NULL: plain */
 	struct tls_peers peers;
 };

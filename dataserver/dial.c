@@ -121,8 +121,7 @@ on_shaken(void *arg, int fd, struct tls_conn *conn, const char *why)
 		return;
 	}
 	cfg.io = &conn->io;
-	cfg.peer =
-	    conn->has_pin ? tls_peers_find(&d->srv->peers, &conn->pin) : NULL;
+	cfg.peer = tls_peers_who(&d->srv->peers, conn);
 	if (cfg.peer == NULL)
 		refuse(d, fd, conn);
 	else if (session_new(d->srv, &cfg) == -1) {

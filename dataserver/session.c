@@ -11,13 +11,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/scan.h"
+#include "common/verbs.h"
 #include "common/xmalloc.h"
 
 #define SESSIONS_MAX 64
 #define PEER_MAX 8 /* of them, of one peer */
-#define WORDS_MAX 8
 #define HELLO_NS (5 * NS_PER_SEC)
-#define IDLE_NS (130 * NS_PER_SEC) /* two missed pings */
 #define LINE_NS (10 * NS_PER_SEC) /* from its first byte to its end */
 #define POLL_S 60 /* if the client does not say */
 #define POLL_MAX_S 86400
@@ -89,8 +88,9 @@ on_listed(void *arg)
 }
 
 static const char *
-do_list(struct session *s, char **words)
+do_list(void *arg, char **words)
 {
+	struct session *s = arg;
 	uint64_t from;
 
 	if (scan_u64(words[1], 1, UINT64_MAX, &from) == -1)
@@ -101,8 +101,9 @@ do_list(struct session *s, char **words)
 }
 
 static const char *
-do_resend(struct session *s, char **words)
+do_resend(void *arg, char **words)
 {
+	struct session *s = arg;
 	struct offer *f;
 	uint64_t n;
 
@@ -132,8 +133,10 @@ on_rotated(void *arg, enum rotate_result result)
 }
 
 static const char *
-do_rotate(struct session *s, char **words)
+do_rotate(void *arg, char **words)
 {
+	struct session *s = arg;
+
 	(void)words;
 	s->asking = 1;
 	chan_pause(s->chan);
@@ -189,8 +192,9 @@ find_offer(struct session *s, char **words, struct offer **f)
 }
 
 static const char *
-do_get(struct session *s, char **words)
+do_get(void *arg, char **words)
 {
+	struct session *s = arg;
 	struct offer *f;
 	const char *why = find_offer(s, words, &f);
 	uint64_t offset;
@@ -214,8 +218,9 @@ do_get(struct session *s, char **words)
 }
 
 static const char *
-do_commit(struct session *s, char **words)
+do_commit(void *arg, char **words)
 {
+	struct session *s = arg;
 	struct offer *f;
 	const char *why = find_offer(s, words, &f);
 
@@ -228,29 +233,18 @@ do_commit(struct session *s, char **words)
 	return NULL;
 }
 
-/* The words from FIRST on, in BUF of REASON_MAX bytes. */
 static const char *
-rest_of(char **words, int first, char *buf)
+do_refuse(void *arg, char **words)
 {
-	size_t len = 0;
-
-	buf[0] = '\0';
-	for (int i = first; words[i] != NULL && len < REASON_MAX; i++)
-		len += (size_t)snprintf(buf + len, REASON_MAX - len, "%s%s",
-		    i > first ? " " : "", words[i]);
-	return buf;
-}
-
-static const char *
-do_refuse(struct session *s, char **words)
-{
+	struct session *s = arg;
 	struct offer *f;
 	const char *why = find_offer(s, words, &f);
 	char reason[REASON_MAX];
 
 	if (why != NULL)
 		return why;
-	rest_of(words, 3, reason);
+	snprintf(
+	    reason, sizeof(reason), "%s", words[3] != NULL ? words[3] : "");
 	if (f != NULL && offers_refuse(&s->srv->offers, f, reason) == -1)
 		give_up_errno(s, "refuse", s->number);
 	else
@@ -277,8 +271,9 @@ hello_keys(struct session *s, char **words)
 }
 
 static const char *
-do_hello(struct session *s, char **words)
+do_hello(void *arg, char **words)
 {
+	struct session *s = arg;
 	char epoch[2 * SEGMENT_EPOCH_LEN + 1];
 	const char *why;
 
@@ -290,7 +285,7 @@ do_hello(struct session *s, char **words)
 	}
 	hello_keys(s, words);
 	s->greeted = 1;
-	chan_deadline(s->chan, IDLE_NS);
+	chan_deadline(s->chan, s->srv->idle_ns);
 	chan_printf(s->chan, "hello dataserver %s epoch=%s next=%" PRIu64 "%s",
 	    VERSION, segment_dir_epoch(epoch, s->srv->dir.epoch),
 	    s->srv->dir.next, s->bulk.zlib ? " zlib=1" : "");
@@ -299,11 +294,11 @@ do_hello(struct session *s, char **words)
 
 /* The other side could not take us; "busy" is no trouble, only later. */
 static const char *
-do_err(struct session *s, char **words)
+do_err(void *arg, char **words)
 {
-	char text[REASON_MAX];
+	struct session *s = arg;
+	const char *text = words[2] != NULL ? words[2] : "";
 
-	rest_of(words, 2, text);
 	if (strcmp(words[1], "busy") == 0)
 		log_info("%s: is put off: %s", chan_peer(s->chan), text);
 	else
@@ -313,84 +308,52 @@ do_err(struct session *s, char **words)
 }
 
 static const char *
-do_ping(struct session *s, char **words)
+do_ping(void *arg, char **words)
 {
+	struct session *s = arg;
+
 	(void)words;
 	chan_printf(s->chan, "pong");
 	return NULL;
 }
 
 static const char *
-do_pong(struct session *s, char **words)
+do_pong(void *arg, char **words)
 {
-	(void)s;
+	(void)arg;
 	(void)words;
 	return NULL;
 }
 
-#define ANY WORDS_MAX
-static const struct {
-	const char *name;
-	int min, max; /* words, with the verb */
-	const char *(*run)(struct session *s, char **words);
-} verbs[] = {
-    {"hello", 3, ANY, do_hello},
-    {"rotate", 1, 1, do_rotate},
-    {"list", 2, 2, do_list},
-    {"get", 4, 4, do_get},
-    {"commit", 3, 3, do_commit},
-    {"refuse", 3, ANY, do_refuse},
-    {"resend", 2, 2, do_resend},
-    {"err", 2, ANY, do_err},
-    {"ping", 1, 1, do_ping},
-    {"pong", 1, 1, do_pong},
+enum { STRANGER, KNOWN };
+#define FIRST (1u << STRANGER | 1u << KNOWN)
+#define LATER (1u << KNOWN)
+
+static const char *const not_now[] = {
+    [STRANGER] = "no hello yet", [KNOWN] = "not any more"};
+
+static const struct verbs_row rows[] = {
+    {"hello", 3, VERBS_WORDS_MAX, 1, FIRST, do_hello},
+    {"rotate", 1, 1, 0, LATER, do_rotate},
+    {"list", 2, 2, 0, LATER, do_list},
+    {"get", 4, 4, 0, LATER, do_get},
+    {"commit", 3, 3, 0, LATER, do_commit},
+    {"refuse", 3, 4, 1, LATER, do_refuse},
+    {"resend", 2, 2, 0, LATER, do_resend},
+    {"err", 2, 3, 1, FIRST, do_err},
+    {"ping", 1, 1, 0, LATER, do_ping},
+    {"pong", 1, 1, 0, LATER, do_pong},
 };
 
-/* The first ANY - 1 words one by one, the rest of the line as the last. */
-static int
-split(char *line, char **words)
-{
-	int n = 0;
-
-	while (*line != '\0') {
-		words[n++] = line;
-		if (n == ANY)
-			break;
-		line += strcspn(line, " ");
-		if (*line == ' ')
-			*line++ = '\0';
-		line += strspn(line, " ");
-	}
-	words[n] = NULL;
-	return n;
-}
-
-static const char *
-run(struct session *s, char *line)
-{
-	char *words[ANY + 1];
-	int n = split(line, words);
-
-	if (n == 0)
-		return "empty line";
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(words[0], verbs[i].name) != 0)
-			continue;
-		if (n < verbs[i].min || n > verbs[i].max)
-			return "wrong number of arguments";
-		if (!s->greeted && verbs[i].run != do_hello &&
-		    verbs[i].run != do_err)
-			return "no hello yet";
-		return verbs[i].run(s, words);
-	}
-	return "unknown verb";
-}
+static const struct verbs verbs = {
+    rows, sizeof(rows) / sizeof(rows[0]), not_now};
 
 static void
 on_line(struct chan *c, char *line, void *arg)
 {
 	struct session *s = arg;
-	const char *why = run(s, line);
+	const char *why =
+	    verbs_run(&verbs, line, s->greeted ? KNOWN : STRANGER, s);
 
 	(void)c;
 	if (why != NULL)

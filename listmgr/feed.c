@@ -8,6 +8,10 @@
  *
  * What was written to a lost connection is forgotten: it was not acked, so
  * the generators say it again.
+ *
+ * A Prober on a socket may say `room N': N targets since the connection began it
+ * wants to have.  One that has not said so a moment behind the connection does
+ * not know of it, and takes what the pipe takes.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,6 +30,7 @@
 
 #define RETRY_MIN_NS (100 * NS_PER_MS)
 #define RETRY_MAX_NS (10 * NS_PER_SEC)
+#define ROOM_NS NS_PER_SEC /* until the first `room' */
 
 struct feed {
 	struct event_base *base;
@@ -33,21 +38,30 @@ struct feed {
 	const struct feed_ops *ops;
 	void *arg;
 	struct chan *chan; /* NULL: down */
-	struct event *retry;
+	struct event *timer; /* the next try; when up: until the first `room' */
 	int64_t retry_ns; /* the next pause */
 	int said; /* the present trouble was logged */
 	int finishing;
+	int waiting; /* for the first `room' */
+	uint64_t room; /* targets on this connection; UINT64_MAX: any number */
+	uint64_t given; /* ... so far */
 	pid_t peer; /* the Prober, while it is up; 0: not known */
 };
 
 static void
+set_timer(struct feed *f, int64_t ns)
+{
+	struct timeval tv = {
+	    .tv_sec = ns / NS_PER_SEC, .tv_usec = ns % NS_PER_SEC / NS_PER_US};
+
+	if (event_add(f->timer, &tv) == -1)
+		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+}
+
+static void
 set_retry(struct feed *f)
 {
-	struct timeval tv = {.tv_sec = f->retry_ns / NS_PER_SEC,
-	    .tv_usec = f->retry_ns % NS_PER_SEC / NS_PER_US};
-
-	if (event_add(f->retry, &tv) == -1)
-		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
+	set_timer(f, f->retry_ns);
 	f->retry_ns *= 2;
 	if (f->retry_ns > RETRY_MAX_NS)
 		f->retry_ns = RETRY_MAX_NS;
@@ -79,11 +93,24 @@ do_hello(struct feed *f, char **words, int n)
 	return NULL;
 }
 
+static const char *
+do_room(struct feed *f, char **words, int n)
+{
+	uint64_t room;
+
+	if (n != 2 || scan_u64(words[1], 0, UINT64_MAX, &room) == -1)
+		return "not room N";
+	f->room = room;
+	f->waiting = 0;
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	const char *(*run)(struct feed *f, char **words, int n);
 } verbs[] = {
     {"ack", do_ack},
+    {"room", do_room},
     {"hello", do_hello},
 };
 
@@ -142,6 +169,8 @@ open_chan(struct feed *f, int fd_in, int fd_out, const char *peer)
 {
 	struct chan_config cfg = {fd_in, fd_out, LINE_MAX_COMMAND, peer};
 
+	f->room = UINT64_MAX;
+	f->given = 0;
 	f->chan = chan_new(f->base, &cfg, &chan_ops, f);
 	f->ops->up(f->arg);
 }
@@ -160,12 +189,16 @@ peer_of(int fd)
 }
 
 static void
-on_retry(int fd, short what, void *arg)
+on_timer(int fd, short what, void *arg)
 {
 	struct feed *f = arg;
 	const char *why;
 
 	(void)what;
+	if (f->chan != NULL) {
+		f->waiting = 0;
+		return;
+	}
 	if (f->address == NULL) {
 		open_chan(f, -1, STDOUT_FILENO, "standard output");
 		return;
@@ -181,6 +214,8 @@ on_retry(int fd, short what, void *arg)
 	log_info("%s: connected", f->address);
 	f->peer = peer_of(fd);
 	open_chan(f, fd, fd, f->address);
+	f->waiting = 1;
+	set_timer(f, ROOM_NS);
 }
 
 struct feed *
@@ -194,10 +229,10 @@ feed_new(struct event_base *base, const char *address,
 	f->ops = ops;
 	f->arg = arg;
 	f->retry_ns = RETRY_MIN_NS;
-	f->retry = evtimer_new(base, on_retry, f);
-	if (f->retry == NULL)
+	f->timer = evtimer_new(base, on_timer, f);
+	if (f->timer == NULL)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-	event_active(f->retry, EV_TIMEOUT, 1);
+	event_active(f->timer, EV_TIMEOUT, 1);
 	return f;
 }
 
@@ -206,7 +241,7 @@ feed_free(struct feed *f)
 {
 	if (f == NULL)
 		return;
-	event_free(f->retry);
+	event_free(f->timer);
 	chan_free(f->chan);
 	free(f);
 }
@@ -223,10 +258,13 @@ feed_signal(const struct feed *f, int signo)
 
 /* --- writing -------------------------------------------------------------- */
 
-int
+uint64_t
 feed_room(const struct feed *f)
 {
-	return f->chan != NULL && !f->finishing && chan_pending(f->chan) == 0;
+	if (f->chan == NULL || f->finishing || f->waiting ||
+	    chan_pending(f->chan) > 0)
+		return 0;
+	return f->room > f->given ? f->room - f->given : 0;
 }
 
 int
@@ -236,8 +274,9 @@ feed_acks_itself(const struct feed *f)
 }
 
 void
-feed_write(struct feed *f, const char *buf, size_t len)
+feed_write(struct feed *f, const char *buf, size_t len, uint64_t ips)
 {
+	f->given += ips;
 	chan_write(f->chan, buf, len);
 }
 
@@ -254,7 +293,7 @@ feed_finish(struct feed *f)
 	if (f->finishing)
 		return;
 	f->finishing = 1;
-	event_del(f->retry);
+	event_del(f->timer);
 	if (f->chan == NULL) {
 		f->ops->over(f->arg, EXIT_DONE);
 		return;

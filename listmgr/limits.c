@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/atomicfile.h"
 #include "common/clock.h"
@@ -130,9 +131,13 @@ int
 limits_write(
     const struct settings *s, const struct limits *l, const struct store *st)
 {
-	int news = replace(s->limits, limits_print(l));
+	int news = 0;
 
-	if (st->trust.release.version != 0)
-		news |= replace(s->dnp, print_dnp(&st->trust.release));
-	return news;
+	/* The floor first: who reads limits that let it go on finds the floor
+	 * that belongs to them.  Without a release there is nothing in it, and
+	 * the limits say stop; but a Prober can be started. */
+	if (st->trust.release.version != 0 ||
+	    (s->dnp != NULL && access(s->dnp, F_OK) == -1))
+		news = replace(s->dnp, print_dnp(&st->trust.release));
+	return news | replace(s->limits, limits_print(l));
 }

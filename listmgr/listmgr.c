@@ -335,17 +335,21 @@ static int
 turn(struct listmgr *m)
 {
 	static char batch[FEED_BATCH];
+	struct merge *merge = &m->roster.merge;
+	uint64_t room;
 	size_t len;
 
 	m->roster.host.now_ns = clock_mono_ns();
 	roster_tend(&m->roster, m->up && !m->stopping && !m->off);
-	if (m->stopping || !feed_room(m->feed))
+	room = feed_room(m->feed);
+	if (m->stopping || room == 0)
 		return EVLOOP_ONCE;
 	if (feed_acks_itself(m->feed))
 		ack_taken(m);
-	len = merge_fill(&m->roster.merge, batch, sizeof(batch));
+	merge->left = room;
+	len = merge_fill(merge, batch, sizeof(batch));
 	if (len > 0) {
-		feed_write(m->feed, batch, len);
+		feed_write(m->feed, batch, len, room - merge->left);
 		return EVLOOP_ONCE;
 	}
 	finish_if_done(m);

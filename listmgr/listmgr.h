@@ -10,7 +10,9 @@
  * merge fills the next one from the generators' buffers, and a generator's
  * pipe is read only when its buffer is empty.  So there is no queue that could
  * grow: per generator one buffer, one batch for the Prober, and a slow Prober
- * stops the generators by their pipes.
+ * stops the generators by their pipes.  A Prober on a socket says how many
+ * targets it wants (`room'): what was merged is on its way in the order of the
+ * weights of then, so little is.
  *
  * One batch is outstanding at a time.  When it is taken, all that was merged
  * so far is taken; with standard output that is the ack.
@@ -63,6 +65,7 @@ struct merge {
 	uint32_t credit; /* ip lines left in this turn */
 	uint32_t free; /* free lines given in this turn */
 	int begun; /* credit is valid */
+	uint64_t left; /* ip lines that may be given; at first without end */
 	merge_next_cb next;
 };
 
@@ -76,8 +79,9 @@ void merge_set_weight(struct merge *m, void *source, uint32_t weight);
 
 /*
  * Fill BUF with whole lines, round by round, until less than MERGE_LINE_MAX
- * of SIZE bytes are left or no source has anything ready.  A round may be
- * interrupted anywhere; the next call goes on where it was.  Returns bytes.
+ * of SIZE bytes are left, no source has anything ready, or m->left ip lines, which
+ * it counts down, were given.  A round may be interrupted anywhere; the next call
+ * goes on where it was.  Returns bytes.
  */
 size_t merge_fill(struct merge *m, char *buf, size_t size);
 
@@ -111,11 +115,13 @@ struct feed *feed_new(struct event_base *base, const char *address,
     const struct feed_ops *ops, void *arg);
 void feed_free(struct feed *f);
 
-/* Non-zero when it is up and took everything: write the next batch. */
-int feed_room(const struct feed *f);
+/* How many targets the next batch may have; UINT64_MAX: any number.  0: it is not
+ * up, has not taken everything, or has no room. */
+uint64_t feed_room(const struct feed *f);
 /* Non-zero when nobody else tells what was accepted. */
 int feed_acks_itself(const struct feed *f);
-void feed_write(struct feed *f, const char *buf, size_t len);
+/* The next batch, with IPS targets. */
+void feed_write(struct feed *f, const char *buf, size_t len, uint64_t ips);
 
 /* Send SIGNO to the Prober, if it is connected by a unix-domain socket. */
 void feed_signal(const struct feed *f, int signo);

@@ -20,6 +20,7 @@ merge_init(struct merge *m, merge_next_cb next)
 {
 	memset(m, 0, sizeof(*m));
 	m->next = next;
+	m->left = UINT64_MAX;
 }
 
 void
@@ -102,6 +103,7 @@ take_line(struct merge *m, char *buf)
 	}
 	assert(line.len > 0 && line.len <= MERGE_LINE_MAX);
 	memcpy(buf, line.text, line.len);
+	m->left -= kind == MERGE_IP;
 	if (kind == MERGE_IP || ++m->free > MERGE_FREE_MAX)
 		m->credit--;
 	if (m->credit == 0)
@@ -114,7 +116,7 @@ merge_fill(struct merge *m, char *buf, size_t size)
 {
 	size_t len = 0, idle = 0, n;
 
-	while (idle < m->n && size - len >= MERGE_LINE_MAX) {
+	while (idle < m->n && m->left > 0 && size - len >= MERGE_LINE_MAX) {
 		n = take_line(m, buf + len);
 		len += n;
 		idle = n == 0 ? idle + 1 : 0;

@@ -13,6 +13,8 @@
 static void
 refuse(struct admit *a, struct command *c, enum refusal why)
 {
+	if (a->refused != NULL && a->refused(a->refused_arg, c, why))
+		return;
 	c->lc->refused[why]++;
 	if (a->checkpoint != NULL)
 		checkpoint_refused(a->checkpoint, c, why);
@@ -127,7 +129,8 @@ admit_due(const struct admit *a)
 {
 	if (window_full(a->window))
 		return INT64_MAX;
-	if (a->queue.count > 0 && hold_count(a->hold) < HOLD_MAX)
+	if ((a->queue.count > 0 || a->waiting) &&
+	    hold_count(a->hold) < HOLD_MAX)
 		return 0;
 	return hold_due(a->hold);
 }

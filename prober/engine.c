@@ -73,6 +73,7 @@ admit(struct engine *e, uint32_t credits)
 
 	if (e->full || window_ready(&e->window) >= credits)
 		return;
+	e->wanted = credits - window_ready(&e->window);
 	e->source->ops->refill(e->source);
 	if (admit_due(&e->admit) > e->now_ns)
 		return;
@@ -82,6 +83,8 @@ admit(struct engine *e, uint32_t credits)
 		if (t == NULL)
 			return;
 		t->m->tech->start(t, wall_ns);
+		if (e->source->ops->started != NULL)
+			e->source->ops->started(e->source, t);
 	}
 }
 
@@ -105,8 +108,8 @@ end_cycle_if_over(struct engine *e, struct listcycle *lc)
 }
 
 /* Cycles without a task left to end them: all refused, or none asked. */
-static void
-end_cycles(struct engine *e)
+void
+engine_end_cycles(struct engine *e)
 {
 	struct listcycle *lc, *next;
 
@@ -138,6 +141,8 @@ record(struct engine *e)
 			return;
 		t->m->tech->record(t, &rec);
 		rec.number = t->number;
+		if (t->halted)
+			finish_mark(&rec);
 		rc = output_record(e->out, t->lc->out, &rec);
 		window_scratch_reset();
 		if (rc == -1) {
@@ -198,7 +203,7 @@ tick(struct engine *e)
 		output_account(e->out, lc);
 	set_full(e, output_tick(e->out, e->now_ns));
 	e->source->ops->tick(e->source);
-	end_cycles(e);
+	engine_end_cycles(e);
 	stats_progress(&e->stats, e->now_ns);
 	if (e->status != NULL)
 		stats_write(&e->stats, &e->admit.table, e->status);
@@ -337,7 +342,7 @@ on_event(int fd, short what, void *arg)
 			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);
 			tell_refused(e);
-			end_cycles(e);
+			engine_end_cycles(e);
 			event_base_loopbreak(e->base);
 			return;
 		}

@@ -134,12 +134,86 @@ print_version(void *ctx, const char *arg)
 	exit(0);
 }
 
+STRING_OPTION(set_control_path, control.path)
+STRING_OPTION(set_remote, control.remote)
+
+/* "PORT" on the loopback interface, "IP:PORT", "[IP6]:PORT". */
+static const char *
+set_port(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+	const char *colon = strrchr(arg, ':');
+	uint32_t port;
+
+	if (scan_u32(colon != NULL ? colon + 1 : arg, 1, 65535, &port) == -1)
+		return "a port from 1 to 65535 is needed";
+	if ((size_t)snprintf(o->port, sizeof(o->port), "%s%s",
+		colon != NULL ? "" : "127.0.0.1:", arg) >= sizeof(o->port))
+		return "not an address and port";
+	o->control.port = o->port;
+	return NULL;
+}
+
+static const char *
+set_nameserver(void *ctx, const char *arg)
+{
+	struct options *o = ctx;
+	struct addr a;
+
+	if (addr_scan(arg, &a) == -1)
+		return "not an IP address";
+	o->control.nameserver = arg;
+	return NULL;
+}
+
+/* For sting and tbit, by ipfw or pf: there is no such thing on Linux. */
+static const char *
+set_firewall(void *ctx, const char *arg)
+{
+	(void)ctx;
+	(void)arg;
+	return "there is no ipfw or pf on this system";
+}
+
+static const char *
+set_debug_file(void *ctx, const char *arg)
+{
+	(void)ctx;
+	(void)arg;
+	return "there is no debug file: use --verbose, twice for more";
+}
+
+static const char *
+set_generation(struct options *o, const char *arg)
+{
+	uint32_t year;
+
+	if (scan_u32(arg, 2021, 2026, &year) == -1 ||
+	    (year != 2021 && year != 2026))
+		return "generation is 2021 or 2026";
+	o->control.generation = year;
+	return NULL;
+}
+
 /* -O words that choose an output format. */
-static const char *const formats[] = {"text", "warts", "json", NULL};
+static const char *const formats[] = {
+    "text", "warts", "json", "warts.gz", NULL};
 
 /* Words of scamper's that ask for what is always so here. */
 static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
-    "noinitndc", "ring", "notls", "notls-remote", "dl-any", NULL};
+    "noinitndc", "ring", "noring", "ring-locked", "ring-nolocked", "dl-any",
+    "dyn-filter", "icmp-rxerr", "rxerr-icmp", "debugfileappend", NULL};
+
+/* Words of scamper's that cannot be had, and why. */
+static const struct {
+	const char *word, *why;
+} cannot[] = {
+    {"warts.bz2", "no bzip2 here: use warts.gz"},
+    {"warts.xz", "no xz here: use warts.gz"},
+    {"planetlab", "there are no safe raw sockets on this system"},
+    {"tsps", "give ping -T tsprespec= in a file of commands (cmdfile)"},
+    {NULL, NULL},
+};
 
 static int
 is_one_of(const char *word, const char *const *words)
@@ -149,6 +223,44 @@ is_one_of(const char *word, const char *const *words)
 			return 1;
 	}
 	return 0;
+}
+
+static const char *
+set_other_word(const char *arg)
+{
+	if (is_one_of(arg, no_effect) ||
+	    scan_keyvalue(arg, "ring-block-size") != NULL)
+		return NULL;
+	for (size_t i = 0; cannot[i].word != NULL; i++) {
+		if (strcasecmp(arg, cannot[i].word) == 0)
+			return cannot[i].why;
+	}
+	if (scan_keyvalue(arg, "client-certfile") != NULL ||
+	    scan_keyvalue(arg, "client-privfile") != NULL)
+		return "the remote controller is not shown a certificate";
+	return "unknown word";
+}
+
+static const char *
+set_control_word(struct options *o, const char *arg)
+{
+	const char *generation = scan_keyvalue(arg, "generation");
+	const char *ca = scan_keyvalue(arg, "cafile");
+
+	if (generation != NULL)
+		return set_generation(o, generation);
+	if (ca != NULL)
+		o->control.ca = ca;
+	else if (strcasecmp(arg, "notls") == 0 ||
+	    strcasecmp(arg, "notls-remote") == 0)
+		o->control.plain = 1;
+	else if (strcasecmp(arg, "tls") == 0)
+		o->control.plain = 0;
+	else if (strcasecmp(arg, "outcopy") == 0)
+		o->control.outcopy = 1;
+	else
+		return set_other_word(arg);
+	return NULL;
 }
 
 static const char *
@@ -166,10 +278,10 @@ set_word(void *ctx, const char *arg)
 		o->out.format = arg;
 	else if (strcasecmp(arg, "cmdfile") == 0)
 		o->cmdfile = 1;
-	else if (strcasecmp(arg, "raw") == 0)
+	else if (strcasecmp(arg, "raw") == 0 || strcasecmp(arg, "rawtcp") == 0)
 		o->raw = 1;
-	else if (!is_one_of(arg, no_effect))
-		return "unknown word";
+	else
+		return set_control_word(o, arg);
 	return NULL;
 }
 
@@ -189,7 +301,14 @@ static const struct prog_opt table[] = {
     {'C', NULL, "ID", "cycle number (0)", set_cycle},
     {'o', NULL, "FILE", "where results go, - is stdout (-)", set_output},
     {'O', NULL, "WORD",
-	"text, warts, json; cmdfile; dnp=FILE; raw; ring-blocks=N", set_word},
+	"text, warts, warts.gz, json; cmdfile; dnp=FILE; see prober(8)",
+	set_word},
+    {'P', NULL, "[IP:]PORT", "obey clients that connect there", set_port},
+    {'U', NULL, "PATH", "obey clients of this local socket", set_control_path},
+    {'R', NULL, "NAME:PORT", "obey the sc_remoted there", set_remote},
+    {'n', NULL, "IP", "name server", set_nameserver},
+    {'F', NULL, "FIREWALL", "not on this system", set_firewall},
+    {'d', NULL, "FILE", "not here: see --verbose", set_debug_file},
     {'H', "hold", "TIME", "hold time of an address being probed (5s)",
 	set_hold},
     {'e', NULL, "FILE", "write the process id to FILE", set_pidfile},
@@ -223,7 +342,9 @@ static const struct prog_opt table[] = {
 
 static const struct prog_usage usage = {
     .name = "prober",
-    .synopsis = "[options] [-i] ADDRESS... | -I COMMAND... | [-f] FILE",
+    .synopsis = "[options] -i ADDRESS... | -I COMMAND... | [-f] FILE |\n"
+		"              -P [IP:]PORT | -U PATH | -R NAME:PORT | "
+		"--commands WHERE",
     .purpose = "Measure paths to many addresses at once.",
     .exit_code = EXIT_USAGE,
 };
@@ -238,23 +359,36 @@ options_refuse(const char *why)
 	exit(EXIT_USAGE);
 }
 
+int
+options_has_clients(const struct options *o)
+{
+	return o->control.port != NULL || o->control.path != NULL ||
+	    o->control.remote != NULL;
+}
+
 /* Exactly one way of giving work. */
 static const char *
 check_work(struct options *o, int operands)
 {
-	int ways = o->addresses + o->command_words + (o->commands != NULL);
+	int clients = options_has_clients(o);
+	int ways =
+	    o->addresses + o->command_words + (o->commands != NULL) + clients;
 
 	/* A bare operand is a file, as in scamper. */
 	if (ways == 0 && operands == 1)
 		o->file = 1;
 	ways += o->file;
 	if (ways == 0)
-		return "nothing to do: give -i, -I, -f or --commands";
+		return "nothing to do: give -i, -I, -f, -P, -U, -R or "
+		       "--commands";
 	if (ways > 1)
-		return "-i, -I, -f and --commands exclude each other";
+		return "-i, -I, -f, --commands, and -P, -U and -R exclude "
+		       "each other";
 	if (o->commands != NULL && operands > 0)
 		return "--commands takes no operands";
-	if (o->commands == NULL && operands == 0)
+	if (clients && operands > 0)
+		return "-P, -U and -R take no operands";
+	if (o->commands == NULL && !clients && operands == 0)
 		return "no address, command or file given";
 	if (o->file && operands > 1)
 		return "-f takes one file";
@@ -281,7 +415,9 @@ check_output(const struct options *o)
 	if (out->spool != NULL && out->format != NULL &&
 	    strcasecmp(out->format, "warts") != 0)
 		return "the spool holds warts only";
-	if (o->daemon && out->spool == NULL &&
+	if (out->spool != NULL && options_has_clients(o))
+		return "--spool does not go with -P, -U and -R";
+	if (o->daemon && out->spool == NULL && !options_has_clients(o) &&
 	    (out->path == NULL || strcmp(out->path, "-") == 0))
 		return "-D has no standard output: give --spool or -o FILE";
 	return NULL;
@@ -319,6 +455,7 @@ options_parse(struct options *o, int argc, char **argv)
 	o->hold_ns = 5 * NS_PER_SEC;
 	o->polite.prefix_len[0] = 24;
 	o->polite.prefix_len[1] = 48;
+	o->control.generation = 2021;
 	first = prog_options(&usage, table, argc, argv, o);
 	o->out.monitor = o->monitor;
 	why = check(o, argv + first, argc - first);
@@ -331,5 +468,9 @@ options_parse(struct options *o, int argc, char **argv)
 		o->list_name = "default";
 	if (o->out.path == NULL)
 		o->out.path = "-";
+	o->control.command = o->command;
+	o->control.monitor = o->monitor;
+	o->control.out = &o->out;
+	o->control.pps = o->pps;
 	return first;
 }

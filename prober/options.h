@@ -6,6 +6,7 @@
 
 #include "prober/output.h"
 #include "prober/polite.h"
+#include "prober/source/source.h"
 
 struct options {
 	const char *command; /* -c */
@@ -18,7 +19,12 @@ struct options {
 	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
 	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
 	int daemon, raw, verbose;
+	struct control_config control; /* -P -U -R and theirs */
+	char port[64]; /* control.port */
 };
+
+/* Is it to be scamper's daemon: -P, -U or -R? */
+int options_has_clients(const struct options *o);
 
 /* Say what is wrong and how to use it; exit 255. */
 _Noreturn void options_refuse(const char *why);

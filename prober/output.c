@@ -2,14 +2,30 @@
 
 #include <unistd.h>
 
+static void
+name_host(struct output *o)
+{
+	if (gethostname(o->hostname, sizeof(o->hostname) - 1) == -1)
+		o->hostname[0] = '\0';
+}
+
 struct output *
 output_open(const struct output_config *cfg, int64_t now_ns)
 {
 	struct output *o = cfg->spool != NULL ? output_spool_open(cfg, now_ns)
 					      : output_file_open(cfg);
 
-	if (gethostname(o->hostname, sizeof(o->hostname) - 1) == -1)
-		o->hostname[0] = '\0';
+	name_host(o);
+	return o;
+}
+
+struct output *
+output_try(const struct output_config *cfg)
+{
+	struct output *o = output_file_try(cfg);
+
+	if (o != NULL)
+		name_host(o);
 	return o;
 }
 

@@ -6,13 +6,15 @@
 #ifndef PROBER_OUTPUT_H
 #define PROBER_OUTPUT_H
 
+#include "common/warts/buf.h"
 #include "prober/prober.h"
 
 struct output_config {
 	const char *spool; /* directory, or NULL: write to PATH */
 	uint64_t quota_bytes; /* of the spool, 0: no limit */
 	const char *path; /* "-": standard output */
-	const char *format; /* text, warts, json; NULL: by suffix */
+	const char *format; /* text, warts, json, warts.gz; NULL: by suffix */
+	int append; /* to what is in the file */
 	const char *monitor; /* -M, or NULL */
 };
 
@@ -25,6 +27,8 @@ struct output_cycle {
 
 /* Dies with a message when it cannot be opened. */
 struct output *output_open(const struct output_config *cfg, int64_t now_ns);
+/* The same for a file only; NULL with errno when it cannot be opened. */
+struct output *output_try(const struct output_config *cfg);
 /* A spool: continue in A what the process before this one left, and keep a
  * checkpoint from now on (checkpoint.h).  Nothing for a file. */
 void output_resume(struct output *o, struct admit *a);
@@ -65,9 +69,18 @@ struct output {
 };
 
 /* A new output as CFG says, into a spool or one file; dies when it cannot be
- * opened.  Its close() frees it. */
+ * opened, output_file_try() returns NULL with errno then.  Its close() frees
+ * it. */
 struct output *
 output_spool_open(const struct output_config *cfg, int64_t now_ns);
 struct output *output_file_open(const struct output_config *cfg);
+struct output *output_file_try(const struct output_config *cfg);
+
+/* --- output_gz.c -------------------------------------------------------------- */
+
+/* Append LEN bytes at P to OUT as a gzip file of their own (RFC 1952).  A file
+ * of such pieces is one that every reader of gzip takes, and it is whole after
+ * each of them. */
+void output_gz_member(struct wbuf *out, const uint8_t *p, size_t len);
 
 #endif

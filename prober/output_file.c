@@ -44,17 +44,32 @@ struct file {
 	enum format format;
 	int regular, terminal, failing;
 	struct wbuf buf; /* not yet written */
+	int gz; /* compressed: from `buf' it goes through `packed' */
+	struct wbuf packed;
 	off_t good_bytes; /* of whole records, in a regular file */
 	struct file_cycle *cycles;
 	int ncycles;
 };
 
+/* What is to be written next. */
+static struct wbuf *
+outgoing(struct file *f)
+{
+	if (!f->gz)
+		return &f->buf;
+	if (f->packed.len == 0 && f->buf.len > 0) {
+		output_gz_member(&f->packed, f->buf.p, f->buf.len);
+		wbuf_reset(&f->buf);
+	}
+	return &f->packed;
+}
+
 /* What is gathered begins with DONE bytes that are written: forget them. */
 static void
-forget(struct file *f, size_t done)
+forget(struct wbuf *b, size_t done)
 {
-	memmove(f->buf.p, f->buf.p + done, f->buf.len - done);
-	f->buf.len -= done;
+	memmove(b->p, b->p + done, b->len - done);
+	b->len -= done;
 }
 
 /* Milliseconds from now to DUE_NS, as poll(2) wants them. */
@@ -75,22 +90,22 @@ static int
 flush_pipe(struct file *f, int64_t due_ns)
 {
 	struct pollfd pfd = {.fd = f->fd, .events = POLLOUT};
+	struct wbuf *b = outgoing(f);
 	size_t done = 0, len;
 	ssize_t n;
 
-	while (done < f->buf.len && poll(&pfd, 1, ms_until(due_ns)) == 1) {
-		len = f->buf.len - done;
-		n = write(
-		    f->fd, f->buf.p + done, len < PIPE_BUF ? len : PIPE_BUF);
+	while (done < b->len && poll(&pfd, 1, ms_until(due_ns)) == 1) {
+		len = b->len - done;
+		n = write(f->fd, b->p + done, len < PIPE_BUF ? len : PIPE_BUF);
 		if (n == -1 && errno != EINTR && errno != EAGAIN)
 			log_fatal(
 			    EXIT_TEMPORARY, "%s: %s", f->path, strerror(errno));
 		if (n > 0)
 			done += (size_t)n;
 	}
-	forget(f, done);
+	forget(b, done);
 	errno = EAGAIN;
-	return f->buf.len > 0 ? -1 : 0;
+	return b->len > 0 || f->buf.len > 0 ? -1 : 0;
 }
 
 /* Write all that is gathered to a file.  0, or -1 when the disk is full: then
@@ -98,23 +113,24 @@ flush_pipe(struct file *f, int64_t due_ns)
 static int
 flush_regular(struct file *f)
 {
+	struct wbuf *b = outgoing(f);
 	size_t done = 0;
 	ssize_t n;
 
-	while (done < f->buf.len) {
-		n = write(f->fd, f->buf.p + done, f->buf.len - done);
+	while (done < b->len) {
+		n = write(f->fd, b->p + done, b->len - done);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			break;
 		done += (size_t)n;
 	}
-	if (done == f->buf.len) {
+	if (done == b->len) {
 		if (f->failing)
 			log_warn("%s: writing again", f->path);
 		f->good_bytes += (off_t)done;
 		f->failing = 0;
-		wbuf_reset(&f->buf);
+		wbuf_reset(b);
 		return 0;
 	}
 	if (errno != ENOSPC && errno != EDQUOT)
@@ -246,19 +262,22 @@ static int
 file_close(struct output *o, int64_t now_ns, int hurry)
 {
 	struct file *f = (struct file *)o;
-	int rc = f->regular
-	    ? flush_regular(f)
-	    : flush_pipe(f, hurry ? now_ns + HURRY_NS : INT64_MAX);
+	int64_t until_ns = hurry ? now_ns + HURRY_NS : INT64_MAX;
+	int rc = f->regular ? flush_regular(f) : flush_pipe(f, until_ns);
 
+	/* What was packed before is out of the way: the rest. */
+	if (rc == 0 || (f->packed.len == 0 && f->buf.len > 0))
+		rc = f->regular ? flush_regular(f) : flush_pipe(f, until_ns);
 	if (rc == -1)
 		log_warn("%s: %zu bytes of records are not written", f->path,
-		    f->buf.len);
+		    f->buf.len + f->packed.len);
 	for (int i = 0; i < f->ncycles; i++) {
 		free((void *)(uintptr_t)f->cycles[i].list.name);
 		free((void *)(uintptr_t)f->cycles[i].list.descr);
 	}
 	free(f->cycles);
 	wbuf_clear(&f->buf);
+	wbuf_clear(&f->packed);
 	if (f->fd != STDOUT_FILENO && close(f->fd) == -1)
 		rc = -1;
 	free(f);
@@ -287,40 +306,72 @@ static enum format
 format_of(const struct output_config *cfg)
 {
 	if (cfg->format == NULL) {
-		if (ends_with(cfg->path, ".warts"))
+		if (ends_with(cfg->path, ".warts") ||
+		    ends_with(cfg->path, ".warts.gz"))
 			return WARTS;
 		return ends_with(cfg->path, ".json") ? JSON : TEXT;
 	}
-	if (strcasecmp(cfg->format, "warts") == 0)
+	if (strncasecmp(cfg->format, "warts", 5) == 0)
 		return WARTS;
 	return strcasecmp(cfg->format, "json") == 0 ? JSON : TEXT;
+}
+
+static int
+is_gz(const struct output_config *cfg)
+{
+	if (cfg->format == NULL)
+		return ends_with(cfg->path, ".warts.gz");
+	return strcasecmp(cfg->format, "warts.gz") == 0;
+}
+
+static int
+open_file(const struct output_config *cfg)
+{
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+
+	if (strcmp(cfg->path, "-") == 0)
+		return STDOUT_FILENO;
+	return open(
+	    cfg->path, flags | (cfg->append ? O_APPEND : O_TRUNC), 0644);
+}
+
+struct output *
+output_file_try(const struct output_config *cfg)
+{
+	int fd = open_file(cfg);
+	struct file *f;
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return NULL;
+	f = xcalloc(1, sizeof(*f));
+	f->o.ops = &file_ops;
+	f->path = fd == STDOUT_FILENO ? "standard output" : cfg->path;
+	f->monitor = cfg->monitor;
+	f->format = format_of(cfg);
+	f->gz = is_gz(cfg);
+	f->fd = fd;
+	f->regular = S_ISREG(st.st_mode);
+	/* Of a file that was there before, only our part is ours to cut. */
+	if (f->regular && (fd == STDOUT_FILENO || cfg->append))
+		f->good_bytes = fcntl(fd, F_GETFL) & O_APPEND
+		    ? st.st_size
+		    : lseek(fd, 0, SEEK_CUR);
+	f->terminal = isatty(fd);
+	wbuf_init(&f->buf);
+	wbuf_init(&f->packed);
+	return &f->o;
 }
 
 struct output *
 output_file_open(const struct output_config *cfg)
 {
-	struct file *f = xcalloc(1, sizeof(*f));
-	int to_stdout = strcmp(cfg->path, "-") == 0;
-	struct stat st;
+	struct output *o = output_file_try(cfg);
+	struct file *f = (struct file *)o;
 
-	f->o.ops = &file_ops;
-	f->path = to_stdout ? "standard output" : cfg->path;
-	f->monitor = cfg->monitor;
-	f->format = format_of(cfg);
-	f->fd = to_stdout
-	    ? STDOUT_FILENO
-	    : open(cfg->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (f->fd == -1 || fstat(f->fd, &st) == -1)
+	if (o == NULL)
 		log_fatal(255, "%s: %s", cfg->path, strerror(errno));
-	f->regular = S_ISREG(st.st_mode);
-	/* Of a file that the shell opened, only our part is ours to cut. */
-	if (f->regular && to_stdout)
-		f->good_bytes = fcntl(f->fd, F_GETFL) & O_APPEND
-		    ? st.st_size
-		    : lseek(f->fd, 0, SEEK_CUR);
-	f->terminal = isatty(f->fd);
 	if (f->terminal && f->format == WARTS)
 		log_fatal(255, "not writing warts to a terminal: use -o FILE");
-	wbuf_init(&f->buf);
-	return &f->o;
+	return o;
 }

@@ -1,20 +1,26 @@
 #include "prober/pacer.h"
 
 #define CREDIT 1000000000ULL /* a packet, in packets × ns per second */
+#define MILLION 1000000ULL
+#define MS_PER_SEC 1000
+#define TEN_NS (10 * NS_PER_MS)
+#define MARGIN_NS (20 * NS_PER_US) /* beyond a gap, for clocks and rounding */
+#define REPAY_MIN_PPM 31250
 #define STRETCH_MAX_NS (50 * NS_PER_MS)
 #define ELAPSED_MAX_NS (2 * NS_PER_SEC) /* earns more than may be kept */
-
-void
-pacer_init(struct pacer *p, uint32_t pps)
-{
-	*p = (struct pacer){.pps = pps, .asked = pps};
-	p->acc = p->peak = CREDIT;
-}
+#define JUDGE_NS NS_PER_SEC
+#define BEHIND 3 /* judgements: one stall is being paid by then */
 
 static uint64_t
 lesser(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 static uint64_t
@@ -35,34 +41,77 @@ has_slots(const struct pacer *p)
 	return p->pps <= PACER_SLOT_PPS;
 }
 
-/* The share of a time in whole packets, and not none. */
+/* --- what evenness allows ---------------------------------------------------- */
+
+/* Packets in 10 ms: 1.2 times the share, or one more than it. */
 static uint64_t
-whole(const struct pacer *p, int64_t ns)
+ten_max(const struct pacer *p)
 {
-	return has_slots(p) ? CREDIT : share(p, ns) / CREDIT * CREDIT;
+	return larger(p->pps * 12, p->pps * 10 + MS_PER_SEC) / MS_PER_SEC;
 }
 
-/* Is so much owed that shorter slices, which may follow faster, pay? */
-static int
-owing(const struct pacer *p)
+/* A slot holds its packet and what a wake-up is late. */
+static uint64_t
+slot_max(const struct pacer *p)
 {
-	return p->pps >= PACER_OWING_PPS &&
-	    minus(p->acc, p->peak) > share(p, PACER_LITTLE_NS);
+	return CREDIT + lesser(CREDIT / 2, share(p, PACER_LATE_NS));
 }
 
-/* What a wake-up is for when nothing is owed. */
-static uint64_t
-usual_goal(const struct pacer *p)
+/* A full bucket, and what flows in for 10 ms, is less than one too many. */
+static void
+plan_slots(struct pacer *p)
 {
-	return whole(
-	    p, p->pps < PACER_OWING_PPS ? PACER_FEW_SLEEP_NS : PACER_SLEEP_NS);
+	uint64_t room = (ten_max(p) + 1) * CREDIT - slot_max(p);
+	uint64_t ten = share(p, TEN_NS);
+
+	p->slice = 1;
+	p->gap_ns = (int64_t)(CREDIT / 2 / p->pps);
+	p->repay_ppm = minus(room / (ten / MILLION), MILLION + 1);
+	p->repay_ppm = lesser(p->repay_ppm, PACER_REPAY_PPM);
+	p->repay_ppm = larger(p->repay_ppm, REPAY_MIN_PPM);
 }
 
-static uint64_t
-goal(const struct pacer *p)
+/* As few turns as pay a debt well: where a millisecond has few packets, larger
+ * turns may be none. */
+static void
+plan_slices(struct pacer *p)
 {
-	return owing(p) ? whole(p, PACER_OWING_SLEEP_NS) : usual_goal(p);
+	uint64_t want = p->pps * (MILLION + PACER_REPAY_PPM) / MILLION;
+	uint64_t slice, in_ten, best = 0;
+
+	for (uint64_t turns = PACER_TURNS_MIN;
+	     turns <= PACER_TURNS_MAX && best * MS_PER_SEC < want * 10;
+	     turns++) {
+		slice = lesser(ten_max(p) / turns, 2 * p->pps / MS_PER_SEC);
+		in_ten = slice * turns;
+		if (in_ten <= best)
+			continue;
+		best = in_ten;
+		p->slice = slice;
+		p->gap_ns = TEN_NS / (int64_t)turns + MARGIN_NS;
+	}
 }
+
+static void
+set_rate(struct pacer *p, uint64_t pps)
+{
+	p->pps = pps;
+	if (pps == 0)
+		return;
+	if (has_slots(p))
+		plan_slots(p);
+	else
+		plan_slices(p);
+}
+
+void
+pacer_init(struct pacer *p, uint32_t pps)
+{
+	*p = (struct pacer){.asked = pps, .acc = CREDIT, .peak = CREDIT};
+	set_rate(p, pps);
+}
+
+/* --- what is owed ------------------------------------------------------------ */
 
 static uint64_t
 acc_max(const struct pacer *p)
@@ -70,29 +119,40 @@ acc_max(const struct pacer *p)
 	return CREDIT + share(p, PACER_DEBT_NS);
 }
 
-/* A slot holds its packet and what a wake-up is late. */
+/* What a wake-up is for, in whole packets. */
 static uint64_t
-peak_max(const struct pacer *p, int64_t slice_ns)
+goal(const struct pacer *p)
 {
-	uint64_t slice = share(p, slice_ns);
-
-	if (has_slots(p))
-		slice = CREDIT + lesser(CREDIT / 2, share(p, PACER_LATE_NS));
-	return slice + share(p, p->stretch_ns);
+	return lesser(p->slice, larger(share(p, PACER_SLEEP_NS) / CREDIT, 1)) *
+	    CREDIT;
 }
 
-/* Once a second: is there a debt that lasts? */
+/* What this turn may send. */
+static uint64_t
+payable(const struct pacer *p)
+{
+	if (has_slots(p))
+		return lesser(p->acc, p->peak);
+	return lesser(p->acc, p->slice * CREDIT + share(p, p->stretch_ns));
+}
+
+/* Now and then: is there a debt that lasts? */
 static void
 judge(struct pacer *p, int64_t now_ns)
 {
-	if (now_ns - p->judged_ns < NS_PER_SEC)
+	uint64_t most = share(p, PACER_DEBT_NS), owed = minus(p->acc, goal(p));
+
+	if (now_ns - p->judged_ns < JUDGE_NS)
 		return;
 	p->judged_ns = now_ns;
-	p->behind = p->acc > acc_max(p) / 16 * 15 ? p->behind + 1 : 0;
-	if (p->behind >= PACER_BEHIND ||
-	    (p->stretch_ns > 0 && p->acc > acc_max(p) / 4 * 3))
+	if (owed > most / 8 && (owed > p->owed || owed > most / 16 * 15))
+		p->behind++;
+	else
+		p->behind = 0;
+	p->owed = owed;
+	if (p->behind >= BEHIND)
 		p->stretch_ns += p->stretch_ns / 2 + NS_PER_MS;
-	else if (p->acc < acc_max(p) / 2)
+	else if (owed < most / 8)
 		p->stretch_ns -= p->stretch_ns / 16 + NS_PER_MS / 8;
 	if (p->stretch_ns > STRETCH_MAX_NS)
 		p->stretch_ns = STRETCH_MAX_NS;
@@ -110,19 +170,23 @@ accrue(struct pacer *p, int64_t now_ns)
 	if (elapsed_ns > ELAPSED_MAX_NS)
 		elapsed_ns = ELAPSED_MAX_NS;
 	earned = share(p, elapsed_ns);
-	p->peak += earned +
-	    earned /
-		(owing(p) || has_slots(p) ? PACER_OWING_REPAY : PACER_REPAY);
 	p->acc = lesser(p->acc + earned, acc_max(p));
-	p->peak = lesser(p->peak, peak_max(p, PACER_SLICE_NS));
-	if (owing(p))
-		p->peak = lesser(p->peak, peak_max(p, PACER_OWING_SLICE_NS));
+	if (has_slots(p))
+		p->peak =
+		    lesser(p->peak + earned + earned / MILLION * p->repay_ppm,
+			slot_max(p) + share(p, p->stretch_ns));
 }
 
+/* Not before this, whatever is owed. */
 static int64_t
-gap_ns(const struct pacer *p)
+rested_ns(const struct pacer *p)
 {
-	return has_slots(p) ? (int64_t)(CREDIT / 2 / p->pps) : PACER_GAP_NS;
+	int64_t began_ns = p->sent_ns + p->gap_ns;
+	int64_t ended_ns = p->ended_ns + p->gap_ns / 2;
+
+	if (p->sent_ns == 0)
+		return 0;
+	return began_ns > ended_ns ? began_ns : ended_ns;
 }
 
 uint32_t
@@ -133,9 +197,9 @@ pacer_credits(struct pacer *p, int64_t now_ns)
 	p->fresh = 1;
 	accrue(p, now_ns);
 	judge(p, now_ns);
-	if (p->sent_ns != 0 && now_ns - p->sent_ns < gap_ns(p))
+	if (now_ns < rested_ns(p))
 		return 0;
-	return (uint32_t)(lesser(p->acc, p->peak) / CREDIT);
+	return (uint32_t)(payable(p) / CREDIT);
 }
 
 void
@@ -149,13 +213,14 @@ pacer_spend(struct pacer *p, uint32_t n, int64_t now_ns)
 	p->peak = minus(p->peak, n * CREDIT);
 	if (p->fresh)
 		p->sent_ns = now_ns;
+	p->ended_ns = now_ns;
 	p->fresh = 0;
 }
 
 void
 pacer_idle(struct pacer *p)
 {
-	p->acc = lesser(p->acc, usual_goal(p));
+	p->acc = lesser(p->acc, goal(p));
 }
 
 void
@@ -172,10 +237,10 @@ pacer_due(const struct pacer *p, int64_t now_ns)
 
 	if (p->pps == 0)
 		return now_ns;
-	missing = minus(goal(p), lesser(p->acc, p->peak));
+	missing = minus(goal(p), payable(p));
 	due_ns = p->last_ns + (int64_t)((missing + p->pps - 1) / p->pps);
-	if (p->sent_ns != 0 && due_ns < p->sent_ns + gap_ns(p))
-		due_ns = p->sent_ns + gap_ns(p);
+	if (due_ns < rested_ns(p))
+		due_ns = rested_ns(p);
 	return due_ns > now_ns ? due_ns : now_ns;
 }
 
@@ -183,11 +248,12 @@ void
 pacer_slow(struct pacer *p)
 {
 	if (p->pps > 1)
-		p->pps -= (p->pps + 3) / 4;
+		set_rate(p, p->pps - (p->pps + 3) / 4);
 }
 
 void
 pacer_recover(struct pacer *p)
 {
-	p->pps += (p->asked - p->pps + 7) / 8;
+	if (p->pps < p->asked)
+		set_rate(p, p->pps + (p->asked - p->pps + 7) / 8);
 }

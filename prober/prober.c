@@ -176,6 +176,10 @@ open_source(struct prober *p, char **operands, int n)
 		e->source = commands_new(e, o->commands);
 		return;
 	}
+	if (options_has_clients(o)) {
+		e->source = control_new(e, &o->control);
+		return;
+	}
 	make_cycle(p);
 	if (o->file)
 		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
@@ -199,6 +203,10 @@ open_output(struct prober *p)
 	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
 	};
 
+	if (options_has_clients(o)) {
+		p->e.out = control_output(p->e.source);
+		return;
+	}
 	p->e.out = output_open(&o->out, clock_mono_ns());
 	if (o->commands != NULL)
 		output_resume(p->e.out, &p->e.admit);

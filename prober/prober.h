@@ -179,6 +179,13 @@ struct admit {
 	struct listcycle_history history;
 	struct checkpoint *checkpoint; /* NULL: none is kept */
 	int closed; /* `exit' came: nothing from the queue any more */
+	/* Commands that wait in queues of their sources' own (control): there
+	 * is something to be had although the queue is empty. */
+	int waiting;
+	/* C is to be refused.  Non-zero: the called has taken it over.  NULL:
+	 * nobody wants to know. */
+	int (*refused)(void *arg, const struct command *c, enum refusal why);
+	void *refused_arg;
 };
 
 /* The next task, not started; NULL when there is none to be had now.  Looks at
@@ -237,6 +244,7 @@ struct engine {
 	int64_t expired_ns, expire_rest_ns; /* last time; pause between times */
 	int stopping; /* engine_stop() */
 	struct source *source; /* where commands come from */
+	uint32_t wanted; /* new tasks that this turn has credits for */
 	const char *status; /* file for the books, or NULL */
 };
 
@@ -251,6 +259,16 @@ void expire_run(struct engine *e);
 /* Ask the kernel how many replies it had no room for. */
 void expire_look_for_losses(struct engine *e);
 
+/* --- finish.c: ends that no technique comes to -------------------------------- */
+
+/* End task T now, as its client wishes: it has a record that says so. */
+void finish_halted(struct task *t);
+/* C (its reference taken over), which will not be probed, has a record too: as
+ * halted, or with ERR (an errno) if that is not 0. */
+void finish_unstarted(struct engine *e, const struct command *c, int err);
+/* Put into REC that its task was halted. */
+void finish_mark(struct technique_record *rec);
+
 /* --- transmit.c: probes out --------------------------------------------------------- */
 
 /* Send CREDITS packets at most: those that were refused before, then new ones of
@@ -262,6 +280,8 @@ void transmit(struct engine *e, uint32_t credits);
 /* The caller has set base, link, tx, rx, out, the sources, and has made window,
  * pacer and admit.  The loop of `base' runs until all is done. */
 void engine_start(struct engine *e);
+/* End the cycles that are over now, and not at the next tick. */
+void engine_end_cycles(struct engine *e);
 /* Something changed from outside (new commands, exit): run a turn soon. */
 void engine_kick(struct engine *e);
 /* 1: nothing more from the queue, finish active and held.  2: drop all. */

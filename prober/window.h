@@ -46,6 +46,7 @@ struct task {
 	struct addr dst;
 	uint8_t where; /* enum task_where */
 	uint8_t timeout; /* index of the class */
+	uint8_t halted; /* ended by who asked for it */
 	max_align_t state[];
 };
 

@@ -70,11 +70,10 @@ protocol(const struct probe *pr)
 {
 	if (pr->kind == PROBE_UDP)
 		return IPPROTO_UDP;
-	if (pr->kind == PROBE_TCP)
-		return IPPROTO_TCP;
-	if (pr->kind == PROBE_FRAGMENT)
-		return IPPROTO_FRAGMENT;
-	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	if (pr->kind < PROBE_TCP)
+		return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP
+						    : IPPROTO_ICMPV6;
+	return pr->kind == PROBE_TCP ? IPPROTO_TCP : IPPROTO_FRAGMENT;
 }
 
 /* Sums and words are in network order, as the bytes lie in the packet. */
@@ -269,17 +268,18 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 	size_t hlen = packet_build_headers_of(pr->dst->family, pr->kind) +
 	    pr->ip_option_len;
 	size_t total = hlen + pr->payload_len;
-	uint64_t sum;
+	uint64_t sum = 0;
 
 	if (total > cap || total > 0xffff)
 		return -1;
-	if (pr->dst->family == ADDR_IPV4)
+	if (pr->dst->family == ADDR_IPV4) {
 		build_ipv4(pr, buf, (uint16_t)total);
-	else
+		if (pr->ip_option_len != 0)
+			sum = final_sum(pr);
+	} else {
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
-	sum = build_payload(pr, buf + hlen);
-	if (pr->ip_option_len != 0)
-		sum += final_sum(pr);
+	}
+	sum += build_payload(pr, buf + hlen);
 	if (pr->kind < PROBE_TCP)
 		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	else if (pr->kind == PROBE_TCP)

@@ -33,10 +33,7 @@ parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
 {
 	if (len < 8)
 		return;
-	/* In a fragment header the identification is where ICMP has id and
-	 * sequence. */
-	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6 ||
-	    out->q_proto == IPPROTO_FRAGMENT) {
+	if (out->q_proto == IPPROTO_ICMP || out->q_proto == IPPROTO_ICMPV6) {
 		out->q_csum = get16(p + 2);
 		out->q_sport = get16(p + 4);
 		out->q_dport = get16(p + 6);
@@ -44,8 +41,12 @@ parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
 	}
 	out->q_sport = get16(p);
 	out->q_dport = get16(p + 2);
-	if (out->q_proto == IPPROTO_UDP)
+	if (out->q_proto == IPPROTO_UDP) {
 		out->q_csum = get16(p + 6);
+	} else if (out->q_proto == IPPROTO_FRAGMENT) {
+		out->q_sport = get16(p + 4); /* its identification */
+		out->q_dport = get16(p + 6);
+	}
 }
 
 /* The first record route or timestamp option among LEN bytes of options. */
@@ -69,7 +70,7 @@ parse_options(const uint8_t *p, size_t len, struct reply *out)
 
 /* Where a quoted packet with LEN bytes of options was to go in the end, if a
  * source route (RFC 791) had still some way to go. */
-static void
+__attribute__((cold, noinline)) static void
 parse_route(const uint8_t *p, size_t len, struct reply *out)
 {
 	while (len >= 3 && p[0] != 0) {
@@ -114,8 +115,8 @@ parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 		if (len < hlen || p[0] >> 4 != 6)
 			return -1;
 		out->q_tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
+		out->q_ipid = get16(p + 2);
 		out->q_len = (uint16_t)(get16(p + 4) + hlen);
-		out->q_flow = (uint32_t)(p[1] & 15) << 16 | get16(p + 2);
 		out->q_proto = p[6];
 		out->q_ttl = p[7];
 		set_addr(&out->target, ADDR_IPV6, p + 24);

@@ -10,7 +10,7 @@
  *
  * A client of a socket is told `ack LIST CYCLE N [end]' when the number of the
  * last `ip' of that pair that is durably accepted has changed, or its `end' is,
- * about once a second.
+ * about once a second; and `room N' when it may send N `ip' lines in all (room.c).
  */
 #include <assert.h>
 #include <errno.h>
@@ -43,6 +43,7 @@ struct client {
 	int eof;
 	int plain; /* a file or /dev/null: always readable, unknown to epoll */
 	uint64_t bad;
+	struct room_client room;
 	char unsent[ACK_BYTES]; /* rest of an ack that was written in part */
 	size_t nunsent;
 };
@@ -53,6 +54,8 @@ struct commands {
 	struct event *acceptable;
 	TAILQ_HEAD(, client) clients;
 	unsigned int nclients; /* so far, for names */
+	struct room room;
+	uint64_t put; /* commands put in the queue here */
 	const char *path; /* of the socket */
 };
 
@@ -184,8 +187,9 @@ ip_of_past(struct client *cl, const struct cmd *c)
 }
 
 static void
-accept_number(struct engine *e, struct command *c)
+accept_number(struct commands *cs, struct command *c)
 {
+	struct engine *e = cs->s.e;
 	struct listcycle *lc = c->lc;
 	int rc;
 
@@ -198,6 +202,7 @@ accept_number(struct engine *e, struct command *c)
 	c->m->refs++;
 	rc = admit_put(&e->admit, c);
 	assert(rc == 0); /* take_lines() has seen that there is room */
+	cs->put++;
 	if (e->admit.checkpoint != NULL)
 		checkpoint_accepted(e->admit.checkpoint, c);
 }
@@ -221,7 +226,7 @@ do_ip(struct client *cl, const struct cmd *c)
 		return NULL; /* accepted before a restart */
 	if (lc->ended)
 		return "this list and cycle has ended";
-	accept_number(e, &new);
+	accept_number(cl->cs, &new);
 	return NULL;
 }
 
@@ -275,12 +280,50 @@ static void
 take_line(struct client *cl, char *line)
 {
 	struct cmd c;
-	const char *why = cmd_parse(line, &c);
+	const char *why;
 
+	/* Before it is cut, and whatever becomes of it: it had room. */
+	cl->room.taken += strncmp(line, "ip", 2) == 0;
+	why = cmd_parse(line, &c);
 	if (why == NULL)
 		why = verbs[c.verb](cl, &c);
 	if (why != NULL)
 		bad_line(cl, why);
+}
+
+/* --- lines back -------------------------------------------------------------------------- */
+
+/* Write what is unsent; -1 while some of it stays. */
+static int
+flush_ack(struct client *cl)
+{
+	ssize_t n;
+
+	if (cl->nunsent == 0)
+		return 0;
+	n = send(cl->fd, cl->unsent, cl->nunsent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n <= 0)
+		return -1;
+	cl->nunsent -= (size_t)n;
+	memmove(cl->unsent, cl->unsent + n, cl->nunsent);
+	return cl->nunsent == 0 ? 0 : -1;
+}
+
+static void
+say_room(struct client *cl)
+{
+	struct commands *cs = cl->cs;
+	uint64_t n;
+
+	if (cs->listen_fd == -1)
+		return;
+	n = room_of(&cs->room, &cl->room, cs->s.e->admit.queue.count);
+	if (n == 0 || flush_ack(cl) == -1)
+		return;
+	cl->nunsent = (size_t)snprintf(
+	    cl->unsent, sizeof(cl->unsent), "room %ju\n", (uintmax_t)n);
+	cl->room.told = n;
+	flush_ack(cl);
 }
 
 /* --- clients ---------------------------------------------------------------------- */
@@ -418,26 +461,10 @@ on_accept(int fd, short what, void *arg)
 	if (client == -1)
 		return;
 	snprintf(name, sizeof(name), "client %u", ++cs->nclients);
-	client_new(cs, client, name);
+	say_room(client_new(cs, client, name));
 }
 
 /* --- acknowledgements --------------------------------------------------------------- */
-
-/* Write what is unsent; -1 while some of it stays. */
-static int
-flush_ack(struct client *cl)
-{
-	ssize_t n;
-
-	if (cl->nunsent == 0)
-		return 0;
-	n = send(cl->fd, cl->unsent, cl->nunsent, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n <= 0)
-		return -1;
-	cl->nunsent -= (size_t)n;
-	memmove(cl->unsent, cl->unsent + n, cl->nunsent);
-	return cl->nunsent == 0 ? 0 : -1;
-}
 
 /* Say it, or -1: not now.  That is not lost, a later one says as much. */
 static int
@@ -484,6 +511,7 @@ commands_refill(struct source *s)
 
 	TAILQ_FOREACH(cl, &cs->clients, link)
 	{
+		say_room(cl);
 		if (cl->eof || event_pending(cl->readable, EV_READ, NULL))
 			continue;
 		do {
@@ -507,9 +535,11 @@ commands_more(const struct source *s)
 static void
 commands_tick(struct source *s)
 {
+	struct commands *cs = (struct commands *)s;
 	struct admit *a = &s->e->admit;
 	struct listcycle *lc;
 
+	room_tick(&cs->room, cs->put, a->queue.count);
 	if (a->checkpoint == NULL)
 		listcycle_durable(&a->table, &a->history);
 	TAILQ_FOREACH(lc, &a->table, link)
@@ -536,7 +566,11 @@ commands_free(struct source *s)
 }
 
 static const struct source_ops commands_ops = {
-    commands_refill, commands_more, commands_tick, commands_free};
+    .refill = commands_refill,
+    .more = commands_more,
+    .tick = commands_tick,
+    .free = commands_free,
+};
 
 struct source *
 commands_new(struct engine *e, const char *address)
@@ -547,6 +581,7 @@ commands_new(struct engine *e, const char *address)
 	cs->s.ops = &commands_ops;
 	cs->s.e = e;
 	cs->listen_fd = -1;
+	room_init(&cs->room);
 	TAILQ_INIT(&cs->clients);
 	if (strcmp(address, "-") == 0) {
 		client_new(cs, STDIN_FILENO, "standard input");

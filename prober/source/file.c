@@ -183,7 +183,11 @@ file_free(struct source *s)
 }
 
 static const struct source_ops file_ops = {
-    file_refill, file_more, file_tick, file_free};
+    .refill = file_refill,
+    .more = file_more,
+    .tick = file_tick,
+    .free = file_free,
+};
 
 static void
 on_readable(int fd, short what, void *arg)

@@ -73,7 +73,11 @@ shell_free(struct source *s)
 }
 
 static const struct source_ops shell_ops = {
-    shell_refill, shell_more, shell_tick, shell_free};
+    .refill = shell_refill,
+    .more = shell_more,
+    .tick = shell_tick,
+    .free = shell_free,
+};
 
 struct source *
 shell_new(

@@ -1,9 +1,11 @@
 /*
  * source: where commands come from.
  *
+ *	control/	clients of scamper's daemon
  *	shell.c		addresses or commands on the command line
  *	file.c		the same from a file
  *	commands.c	probing commands from a pipe or a local socket
+ *	room.c		how far a sender of commands may be ahead
  */
 #ifndef PROBER_SOURCE_H
 #define PROBER_SOURCE_H
@@ -17,6 +19,8 @@ struct source_ops {
 	int (*more)(const struct source *s);
 	/* About once a second. */
 	void (*tick)(struct source *s);
+	/* T of its commands has been started.  NULL: no interest. */
+	void (*started)(struct source *s, struct task *t);
 	void (*free)(struct source *s);
 };
 
@@ -42,5 +46,51 @@ file_new(struct engine *e, struct listcycle *lc, const char *path, int whole);
 /* Probing commands (docs/protocol.md) from standard input ("-"), or from any
  * number of clients of a local socket.  Dies when it cannot listen. */
 struct source *commands_new(struct engine *e, const char *address);
+
+/* --- room.c: pure --------------------------------------------------------------- */
+
+#define ROOM_MIN 16 /* commands that wait */
+#define ROOM_MAX 65536 /* as many as the queue has */
+
+struct room {
+	uint32_t ahead; /* commands that should wait */
+	uint64_t left; /* had left the queue at the last tick */
+};
+
+struct room_client {
+	uint64_t taken; /* `ip' lines taken from it */
+	uint64_t told; /* it was told it may send, 0: nothing yet */
+};
+
+void room_init(struct room *r);
+
+/* About once a second: PUT commands in all were put in the queue, where COUNT
+ * wait, of which some may have been there before. */
+void room_tick(struct room *r, uint64_t put, uint32_t count);
+
+/* COUNT commands wait: how many C should be told it may send in all, or 0: it
+ * need not be told now.  The caller sets C->told once it was. */
+uint64_t room_of(struct room *r, const struct room_client *c, uint32_t count);
+
+/* scamper's daemon (prober/control/control.h). */
+struct control_config {
+	const char *port; /* IP:PORT to listen on, or NULL */
+	const char *path; /* of a local socket, or NULL */
+	const char *remote; /* NAME:PORT to dial, or NULL */
+	const char *command; /* -c */
+	const char *monitor, *nameserver; /* or NULL */
+	const char *ca; /* certificates that may vouch for the remote, NULL:
+			 * the system's */
+	const struct output_config *out; /* of output files */
+	uint32_t pps; /* -p */
+	uint32_t generation; /* 2021 or 2026 */
+	int plain; /* no TLS with the remote */
+	int outcopy; /* clients' results into the first output file too */
+};
+
+/* CFG stays.  Dies when it cannot listen. */
+struct source *control_new(struct engine *e, const struct control_config *cfg);
+/* The output that goes with it; opens the first output file. */
+struct output *control_output(struct source *s);
 
 #endif

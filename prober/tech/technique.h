@@ -66,10 +66,9 @@ struct reply {
 	uint8_t q_proto; /* IPPROTO_ */
 	uint8_t q_ttl, q_tos;
 	uint16_t q_len; /* total length by its IP header */
-	uint16_t q_ipid;
+	uint16_t q_ipid; /* IPv6: low half of the flow label */
 	uint16_t q_sport, q_dport; /* or ICMP id, sequence; fragment id */
 	uint16_t q_csum;
-	uint32_t q_flow; /* IPv6 flow label */
 };
 
 /* --- what to record --------------------------------------------------------- */

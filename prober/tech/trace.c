@@ -52,8 +52,7 @@ trace_probe(struct task *t, struct probe *pr)
 	pr->ttl = tr->mode == MODE_LASTDITCH ? LASTDITCH_TTL : tr->ttl;
 	if (c->rare)
 		trace_rare_probe(t, tr, pr);
-	else
-		trace_probe_add(t, tr, pr->ttl, tr->attempt);
+	trace_probe_add(t, tr, pr->ttl, tr->attempt);
 }
 
 /* The wait that follows a probe. */
@@ -84,11 +83,10 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 	const struct trace_conf *c = task_conf(t);
 	uint64_t us = 0;
 
-	/* The clock may have been set back, or ahead by half a year. */
+	/* The clock may have been set back, or ahead by a month. */
 	if (tx_ns > tr->start_ns)
 		us = (uint64_t)(tx_ns - tr->start_ns) / NS_PER_US;
-	trace_set_tx_us(
-	    trace_probe_get(t, tr, id), us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
+	trace_probe_left(t, tr, id, us < TX_UNKNOWN ? us : TX_UNKNOWN - 1);
 	if (c->rare)
 		rare_sent(t, id);
 	else
@@ -99,7 +97,7 @@ trace_sent(struct task *t, uint32_t id, int64_t tx_ns)
 int64_t
 trace_last_tx_ns(const struct trace *tr, int64_t now_ns)
 {
-	uint64_t tx_us = trace_tx_us(tr->last);
+	uint64_t tx_us = trace_tx_us(&tr->last);
 
 	if (tx_us == TX_UNKNOWN)
 		return now_ns;
@@ -312,7 +310,7 @@ loop_reached(struct task *t, struct trace *tr, const struct reply *r,
 	const struct trace_conf *c = task_conf(t);
 
 	if (c->loops == 0 || !tr->maybe_again || r->kind != REPLY_ICMP_ERROR ||
-	    !is_time_exceeded(r) || !trace_is_loop(t, tr, h))
+	    !is_time_exceeded(r) || !trace_loop_is(t, tr, h))
 		return 0;
 	return ++tr->loops >= c->loops;
 }
@@ -363,8 +361,8 @@ static void
 trace_reply(struct task *t, const struct reply *r)
 {
 	struct trace *tr = task_state(t);
-	struct trace_probe *p;
-	struct trace_hop *h;
+	const struct trace_probe *p;
+	const struct trace_hop *h;
 	const struct trace_conf *c = task_conf(t);
 	int number = trace_match(t, tr, r);
 
@@ -384,10 +382,10 @@ trace_reply(struct task *t, const struct reply *r)
 	}
 	if (p->ttl > tr->answered)
 		tr->answered = p->ttl;
-	if (c->rare && tr->more->phase == PHASE_FLIGHT)
-		trace_flight_reply(t, tr, r, h);
-	else if (is_news(tr, c, number, p))
+	if (is_news(tr, c, number, p))
 		advance(t, tr, r, h);
+	else if (c->rare && tr->more->phase == PHASE_FLIGHT)
+		trace_flight_reply(t, tr, r, h);
 }
 
 /* --- for the rare ones ------------------------------------------------------------- */

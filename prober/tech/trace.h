@@ -5,23 +5,32 @@
  *	trace_options.c		what may be asked for
  *	trace_probe.c		a probe, and which one a reply is an answer to
  *	trace_store.c		what is remembered of a trace in progress
+ *	trace_loop.c		have we been here before?
  *	trace_record.c		the finished trace as a record
  *
  * and what few traces want: trace_rare.h.
  *
- * Memory: the state, and a log of what happened in order of time, in blocks of
- * the engine's: entries, each begun by its kind, none across two blocks.
+ * Memory: the state, and a log of what happened in order of time: bytes, in
+ * blocks of the engine's, whose borders mean nothing.  An entry begins with a
+ * code in the high bits of its first byte; numbers as the machine has them.
  *
- *	entry	bytes	what
- *	PROBE	8	a probe: ttl, attempt, when it left
- *	HOP	16, 28	a reply from an IPv4, IPv6 address
- *	ODD	12	before a HOP that is not as nearly all are
- *	EXT	4..	behind a HOP: its extension objects, in pieces
+ *	NEXT	code:2 n:2 low:4, n bytes	a probe that left, one ttl on
+ *	RETRY	the same			... with the next attempt
+ *	HOP	code:2 r:2 tos:2 size:2, ttl, ipid 2, address 4 or 16, rtt r + 1
+ *		[, tos] [, size 2]		a reply
+ *	OTHER	code:2 kind:6, then by kind:
+ *	  PROBE		struct trace_probe	any probe, left or not
+ *	  LEFT		number 2, struct trace_probe	it left after all
+ *	  ODD		struct trace_odd	the HOP behind is not as nearly all
+ *	  EXT		length 2, bytes		extensions of the HOP before
  *
- * Nearly all replies are to the last probe and say time exceeded, with the
- * packet quoted as it was sent and a ttl of 1: this is not written down.  So a
- * hop takes 24 bytes with its probe, a silent probe 8, and five hops fill a
- * block.
+ * NEXT and RETRY say when: low and the bytes are the microseconds since the
+ * probe before.  Nearly all replies are to the last probe and say time
+ * exceeded, with the packet quoted as it was sent and a ttl of 1: this is not
+ * written down.  Most have a tos of 0 or 192 and quote 28 bytes or all.  So
+ * a hop takes 12 to 14 bytes with its probe, a silent probe 4.
+ *
+ * The last probe is in the state and in the log as well once it has left.
  */
 #ifndef PROBER_TRACE_H
 #define PROBER_TRACE_H
@@ -29,7 +38,7 @@
 #include "common/clock.h"
 #include "prober/tech/technique.h"
 
-#define TX_UNKNOWN ((1ULL << 44) - 1)
+#define TX_UNKNOWN ((1ULL << 41) - 1)
 #define HOP_FLAGS_ALL (WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS)
 #define REPLIES_MAX 12 /* kept per probe: 255 ttls x 20 attempts fit a record */
 
@@ -60,62 +69,43 @@ struct trace_conf {
 	struct technique_hex payload;
 };
 
-enum trace_entry_kind {
-	ENTRY_NONE, /* nothing more in this block */
-	ENTRY_PROBE,
-	ENTRY_HOP,
-	ENTRY_ODD,
-	ENTRY_EXT,
-};
-
-/* What each entry begins with. */
-struct trace_entry {
-	uint8_t kind : 3; /* enum trace_entry_kind */
-	uint8_t attempt : 5; /* of a PROBE */
-};
+/* A probe.  What it is beside the one before says how it is written. */
+enum trace_step { STEP_NEXT, STEP_RETRY, STEP_OTHER };
 
 struct trace_probe {
-	struct trace_entry e;
-	uint8_t ttl;
-	uint16_t nreplies : 4; /* kept */
-	uint16_t tx_high : 12; /* see trace_tx_us() */
-	uint32_t tx_low;
+	/* trace_us(): when it left; or until it has, when the one before did. */
+	uint32_t us_low;
+	uint16_t us_high : 9;
+	uint16_t nreplies : 4; /* kept; of the last probe only */
+	uint16_t step : 2; /* enum trace_step */
+	uint16_t left : 1;
+	uint8_t ttl, attempt;
 };
 
 struct trace_hop {
-	struct trace_entry e;
 	uint8_t probe_ttl;
 	uint8_t ttl, tos;
 	uint16_t size, ipid;
 	uint32_t rtt_us;
-	uint8_t addr[]; /* of the target's family */
+	uint8_t addr[16]; /* of the target's family */
 };
 
 struct trace_odd {
-	struct trace_entry e;
-	uint8_t flags; /* WARTS_HOP_, beside those of all */
 	uint16_t probe; /* number of the one that is answered */
-	uint8_t icmp_type; /* or flags of a TCP reply */
-	uint8_t icmp_code, q_ttl, q_tos;
 	uint16_t q_len, nhmtu;
-};
-
-struct trace_ext {
-	struct trace_entry e;
-	uint16_t len;
-	uint8_t bytes[];
+	uint8_t flags; /* WARTS_HOP_, beside those of all */
+	uint8_t icmp_type; /* or the flags of a TCP reply */
+	uint8_t icmp_code, q_ttl, q_tos;
 };
 
 _Static_assert(sizeof(struct trace_probe) == 8, "probe");
-_Static_assert(sizeof(struct trace_hop) == 12, "hop");
 _Static_assert(sizeof(struct trace_odd) == 12, "odd");
-_Static_assert(sizeof(struct trace_ext) == 4, "ext");
 
 enum trace_mode { MODE_TRACE, MODE_LASTDITCH, MODE_PAUSE };
 
 struct trace {
 	int64_t start_ns; /* wall clock */
-	struct trace_probe *last; /* the last probe, in the log */
+	struct trace_probe last; /* the last probe */
 	union {
 		/* Two bits, by hash, for each address that replied. */
 		uint64_t seen[2];
@@ -123,7 +113,7 @@ struct trace {
 	};
 	uint16_t nprobes, nhops;
 	uint16_t lastditch_from; /* number of its first probe, or 0 */
-	uint8_t used; /* bytes of the log's last block */
+	uint8_t room; /* bytes left in the log's last block */
 	uint8_t ttl, attempt;
 	uint8_t answered; /* the highest ttl with a reply, or 0 */
 	uint8_t stop_reason, stop_data;
@@ -145,18 +135,18 @@ trace_time_exceeded(int family)
 	return family == ADDR_IPV4 ? 11 : 3;
 }
 
+/* Microseconds since the start. */
+static inline uint64_t
+trace_us(const struct trace_probe *p)
+{
+	return (uint64_t)p->us_high << 32 | p->us_low;
+}
+
 /* When P left: microseconds since the start; TX_UNKNOWN: not yet. */
 static inline uint64_t
 trace_tx_us(const struct trace_probe *p)
 {
-	return (uint64_t)p->tx_high << 32 | p->tx_low;
-}
-
-static inline void
-trace_set_tx_us(struct trace_probe *p, uint64_t us)
-{
-	p->tx_high = (uint16_t)(us >> 32 & 0xfff);
-	p->tx_low = (uint32_t)us;
+	return p->left ? trace_us(p) : TX_UNKNOWN;
 }
 
 static inline int
@@ -257,40 +247,50 @@ int trace_loop_reached(struct task *t, struct trace *tr, const struct reply *r,
 /* --- trace_store.c ---------------------------------------------------------- */
 
 /* Probe NUMBER, which must be below tr->nprobes: nearly always the last, else
- * trace_probe_find() walks there. */
-struct trace_probe *trace_probe_find(
+ * trace_probe_find() looks for it, and what it returns is a copy that is good
+ * until the next call. */
+const struct trace_probe *trace_probe_find(
     const struct task *t, const struct trace *tr, unsigned int number);
-static inline struct trace_probe *
+static inline const struct trace_probe *
 trace_probe_get(
     const struct task *t, const struct trace *tr, unsigned int number)
 {
 	if (number + 1 == tr->nprobes)
-		return tr->last;
+		return &tr->last;
 	return trace_probe_find(t, tr, number);
 }
 
-/* A new entry for the next probe, which has not left; counts it. */
-struct trace_probe *
+/* The next probe, which has not left; counts it. */
+void
 trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt);
 
-/* P left at TX_NS (wall clock). */
-void
-trace_probe_left(const struct trace *tr, struct trace_probe *p, int64_t tx_ns);
+/* Probe NUMBER left TX_US, below TX_UNKNOWN, after the start. */
+void trace_probe_left(
+    struct task *t, struct trace *tr, unsigned int number, uint64_t tx_us);
+
+#define TRACE_ENTRY_MAX 32 /* bytes; but for extensions */
 
 /* A walk over the replies in order of arrival. */
 struct trace_walk {
 	/* the reply it is at: */
-	const struct trace_hop *hop;
+	struct trace_hop hop;
 	const struct trace_odd *odd; /* or NULL */
-	const struct trace_probe *probe; /* that was answered */
+	struct trace_probe probe; /* that was answered */
 	unsigned int number; /* of that probe */
 	/* and the place in the log: */
 	const struct task *task;
 	const struct trace *tr;
-	uint8_t *block, *at; /* NULL: before the first */
-	size_t hop_size; /* bytes */
-	struct trace_probe *last;
+	const uint8_t *block; /* NULL: none */
+	const uint8_t *at; /* may be beyond the block, in the next */
+	const uint8_t *easy; /* up to here an entry lies in one block */
+	uint8_t addr_len;
+	uint16_t sizes[4]; /* of replies, by their size's code */
+	/* the probe met last: */
+	uint64_t us;
+	uint8_t ttl, attempt, left;
 	unsigned int nprobes; /* met so far */
+	struct trace_odd odd_bytes;
+	uint8_t copy[TRACE_ENTRY_MAX];
 };
 void trace_walk_init(
     struct trace_walk *w, const struct task *t, const struct trace *tr);
@@ -301,24 +301,22 @@ int trace_walk_next(struct trace_walk *w);
 size_t trace_walk_ext(const struct trace_walk *w, uint8_t *out);
 
 /* Keep R as an answer to probe NUMBER, which is P; marks nothing as answered.
- * NULL when that probe has had REPLIES_MAX already. */
-struct trace_hop *trace_hop_add(struct task *t, struct trace *tr,
-    const struct reply *r, struct trace_probe *p, unsigned int number);
+ * NULL when that probe has had REPLIES_MAX already.  Good until the next. */
+const struct trace_hop *trace_hop_add(struct task *t, struct trace *tr,
+    const struct reply *r, const struct trace_probe *p, unsigned int number);
 
-/* As trace_is_loop(), by the log alone. */
-int trace_find_loop(
-    const struct task *t, const struct trace *tr, const struct trace_hop *h);
+/* --- trace_loop.c ----------------------------------------------------------- */
+
+/* A replied: note it in `seen' and `maybe_again'. */
+void trace_loop_note(struct trace *tr, const struct addr *a);
 
 /*
- * Was the address of H, the reply kept last, seen at an earlier ttl than H's?  The ttl just before
- * does not count: that is a router that forwards packets with ttl zero.
+ * Was the address of H, the reply kept last, seen at an earlier ttl than H's?
+ * The ttl just before does not count: that is a router that forwards packets
+ * with ttl zero.
  */
-static inline int
-trace_is_loop(
-    const struct task *t, const struct trace *tr, const struct trace_hop *h)
-{
-	return tr->maybe_again && trace_find_loop(t, tr, h);
-}
+int trace_loop_is(
+    const struct task *t, const struct trace *tr, const struct trace_hop *h);
 
 /* --- trace_record.c --------------------------------------------------------- */
 

@@ -77,7 +77,8 @@ first_due(const struct trace_flight *f)
 	return due_ns;
 }
 
-/* The ttl at `low' is over.  Non-zero: so is the trace. */
+/* The ttl at `low' is over.  Non-zero: so is the trace.  Until then there is no
+ * ttl at hand. */
 static int
 low_over(struct task *t, struct trace *tr, int64_t now_ns)
 {
@@ -102,6 +103,7 @@ low_over(struct task *t, struct trace *tr, int64_t now_ns)
 		trace_finish(t, tr, WARTS_STOP_HOPLIMIT, 0);
 		return 1;
 	}
+	tr->ttl = 0;
 	f->low++;
 	return 0;
 }
@@ -142,10 +144,11 @@ trace_flight_start(struct task *t, struct trace *tr, int64_t now_ns)
 	tr->more->flight = f;
 	f->low = f->next = c->first_ttl;
 	f->heard = (uint16_t)(c->first_ttl - 1);
+	tr->ttl = 0;
 	go_on(t, tr, now_ns);
 }
 
-uint8_t
+void
 trace_flight_probe(struct task *t, struct trace *tr, struct probe *pr)
 {
 	struct trace_flight *f = tr->more->flight;
@@ -161,7 +164,7 @@ trace_flight_probe(struct task *t, struct trace *tr, struct probe *pr)
 	f->hop[f->at].due_ns = INT64_MAX;
 	f->unsent = 1;
 	pr->ttl = f->at;
-	return f->hop[f->at].attempts++;
+	tr->attempt = f->hop[f->at].attempts++;
 }
 
 void

@@ -92,7 +92,7 @@ static const struct {
     {"dl", WARTS_TRACE_DL, 0},
     {"dtree-noback", 0, offsetof(struct trace_conf, noback)},
     {"nortt", 0, offsetof(struct trace_conf, nortt)},
-    {"ptr", WARTS_TRACE_PTR, 0},
+    {"ptr", 0, 0},
     {"raw", WARTS_TRACE_RAW, 0},
 };
 
@@ -230,8 +230,7 @@ is_rare(const struct trace_conf *c)
 	return c->squeries > 1 || c->confidence != 0 || c->offset != 0 ||
 	    c->lsrr.count != 0 ||
 	    c->flags &
-	    (WARTS_TRACE_PMTUD | WARTS_TRACE_DOUBLETREE | WARTS_TRACE_PTR |
-		WARTS_TRACE_BACK);
+	    (WARTS_TRACE_PMTUD | WARTS_TRACE_DOUBLETREE | WARTS_TRACE_BACK);
 }
 
 /* What is asked for each probe. */

@@ -143,7 +143,7 @@ keep(struct task *t, struct trace *tr, const struct reply *r,
 
 	trace_hop_of(r, &h->hop);
 	h->hop.probe_ttl = p->ttl;
-	h->hop.attempt = p->e.attempt;
+	h->hop.attempt = p->attempt;
 	h->hop.probe_size = pm->sizes[number % SIZES_KEPT];
 	h->hop.tx = warts_tv_of(tx_ns);
 	if (r->rx_ns > tx_ns)

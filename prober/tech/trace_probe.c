@@ -172,7 +172,8 @@ swapped(uint16_t v)
 	return (uint16_t)(v << 8 | v >> 8);
 }
 
-/* Some routers change the IPv4 id they quote: by one, or its byte order. */
+/* Some routers change the IPv4 id they quote: by one, or its byte order.  In
+ * IPv6 the flow label has its place. */
 static int
 by_ipid(const struct trace *tr, uint16_t ipid)
 {
@@ -207,8 +208,7 @@ match_udp(
 	if (r->q_dport != c->dport)
 		return -1;
 	if (c->flags & WARTS_TRACE_CONSTPAYLOAD)
-		return r->from.family == ADDR_IPV6 ? by_id(tr, r->q_flow)
-						   : by_ipid(tr, r->q_ipid);
+		return by_ipid(tr, r->q_ipid);
 	/* Where both numbers agree, but for what is done to the id on the way,
 	 * there is no doubt. */
 	if (r->from.family == ADDR_IPV6 || r->q_csum == r->q_ipid ||
@@ -262,8 +262,7 @@ match_tcp(const struct task *t, const struct trace *tr, const struct reply *r)
 	if (r->kind != REPLY_ICMP_ERROR || r->q_proto != IPPROTO_TCP ||
 	    r->q_sport != c->sport || r->q_dport != c->dport)
 		return -1;
-	return r->from.family == ADDR_IPV6 ? by_id(tr, r->q_flow)
-					   : by_ipid(tr, r->q_ipid);
+	return by_ipid(tr, r->q_ipid);
 }
 
 int

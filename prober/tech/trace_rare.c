@@ -12,21 +12,21 @@
 static unsigned int
 interfaces_at(const struct task *t, const struct trace *tr, uint8_t ttl)
 {
-	const uint8_t *seen[INTERFACES_MAX];
+	uint8_t seen[INTERFACES_MAX][16];
 	size_t len = addr_len(task_dst(t)->family);
 	struct trace_walk w;
 	unsigned int n = 0, i;
 
 	trace_walk_init(&w, t, tr);
 	while (n < INTERFACES_MAX && trace_walk_next(&w)) {
-		if (w.hop->probe_ttl != ttl)
+		if (w.hop.probe_ttl != ttl)
 			continue;
 		for (i = 0; i < n; i++) {
-			if (memcmp(seen[i], w.hop->addr, len) == 0)
+			if (memcmp(seen[i], w.hop.addr, len) == 0)
 				break;
 		}
 		if (i == n)
-			seen[n++] = w.hop->addr;
+			memcpy(seen[n++], w.hop.addr, len);
 	}
 	return n;
 }
@@ -120,14 +120,11 @@ trace_rare_start(struct task *t, struct trace *tr, int64_t now_ns)
 void
 trace_rare_probe(struct task *t, struct trace *tr, struct probe *pr)
 {
-	uint8_t attempt = tr->attempt;
-
 	trace_make_rare(t, tr->nprobes, pr);
 	if (tr->more->phase == PHASE_FLIGHT)
-		attempt = trace_flight_probe(t, tr, pr);
+		trace_flight_probe(t, tr, pr);
 	else if (tr->more->phase == PHASE_PMTUD)
 		trace_pmtud_probe(t, tr, pr);
-	trace_probe_add(t, tr, pr->ttl, attempt);
 }
 
 int

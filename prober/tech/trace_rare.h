@@ -46,7 +46,7 @@ struct trace_more {
 
 /* Take up struct trace_more, and begin; it is NOW. */
 RARE void trace_rare_start(struct task *t, struct trace *tr, int64_t now_ns);
-/* Probe PR, made for the hop at hand, as the phase wants it; counts it. */
+/* Probe PR, made for the hop at hand, as the phase wants it. */
 RARE void trace_rare_probe(struct task *t, struct trace *tr, struct probe *pr);
 /* Each of these returns non-zero when that was all there is to do. */
 RARE int trace_rare_sent(struct task *t, struct trace *tr, unsigned int number);
@@ -88,8 +88,8 @@ void trace_dtree_nearer(struct task *t, struct trace *tr, int64_t now_ns);
 
 /* The first probes; it is NOW. */
 void trace_flight_start(struct task *t, struct trace *tr, int64_t now_ns);
-/* Make PR one for the ttl that is next; which attempt it is. */
-uint8_t trace_flight_probe(struct task *t, struct trace *tr, struct probe *pr);
+/* Make PR one for the ttl that is next, and say which attempt it is. */
+void trace_flight_probe(struct task *t, struct trace *tr, struct probe *pr);
 /* Probe NUMBER has left. */
 void trace_flight_sent(struct task *t, struct trace *tr, unsigned int number);
 /* The first of those in flight, or several, are given up. */

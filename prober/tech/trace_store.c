@@ -1,81 +1,187 @@
 /*
  * trace_store: the log of a trace in progress (its entries are in trace.h).
+ *
+ * A million of these logs are what the Prober's memory is for, so an entry has
+ * no byte that can be told from those before it or from the measurement.  It is
+ * made in a buffer and then goes into the blocks, and is looked at in a buffer
+ * when it lies across a border.
  */
+#include <endian.h>
 #include <string.h>
 
 #include "prober/tech/trace.h"
 
+enum code { CODE_NEXT, CODE_RETRY, CODE_HOP, CODE_OTHER };
+enum other { OTHER_PROBE, OTHER_LEFT, OTHER_ODD, OTHER_EXT };
+enum hop_tos { TOS_0, TOS_192, TOS_GIVEN };
+enum hop_size { SIZE_SHORT, SIZE_ALL, SIZE_GIVEN };
+
+#define CODE_SHIFT 6
+#define DELTA_LOW_BITS 4
+#define DELTA_BYTES_SHIFT 4 /* and the same for a HOP's rtt */
+#define DELTA_MAX ((1u << 28) - 1) /* microseconds */
+#define TOS_SHIFT 2
+#define TOS_CONTROL 192 /* Linux: what routers say is for control */
+#define QUOTE_SHORT 8 /* bytes behind the IP header, RFC 792 */
+
+static uint16_t
+header_size(int family)
+{
+	return family == ADDR_IPV4 ? 20 : 40;
+}
+
+/* Of an ICMP error that quotes so much. */
+static uint16_t
+size_short(int family)
+{
+	return (uint16_t)(2 * header_size(family) + 8 + QUOTE_SHORT);
+}
+
+static uint16_t
+size_all(const struct task *t, int family)
+{
+	return (uint16_t)(header_size(family) + 8 +
+	    trace_probe_size(task_conf(t), family));
+}
+
+static inline void
+copy_addr(void *to, const void *from, int family)
+{
+	memcpy(to, from, 4);
+	if (family == ADDR_IPV6)
+		memcpy((uint8_t *)to + 4, (const uint8_t *)from + 4, 12);
+}
+
 /* --- writing ---------------------------------------------------------------- */
 
-/* A block with nothing in it. */
-__attribute__((noinline)) static uint8_t *
-log_grow(struct task *t, struct trace *tr)
+__attribute__((noinline)) static void
+append_bytes(struct task *t, struct trace *tr, const uint8_t *p, size_t n)
 {
-	tr->used = 0;
-	return technique_block(t);
+	uint8_t *block;
+	size_t part;
+
+	while (n > 0) {
+		block =
+		    tr->room > 0 ? technique_last_block(t) : technique_block(t);
+		if (tr->room == 0)
+			tr->room = TECHNIQUE_BLOCK;
+		part = n < tr->room ? n : tr->room;
+		memcpy(block + TECHNIQUE_BLOCK - tr->room, p, part);
+		tr->room = (uint8_t)(tr->room - part);
+		p += part;
+		n -= part;
+	}
 }
 
-/* Room for an entry of N bytes, zeroed but for its kind. */
-static inline void *
-log_add(struct task *t, struct trace *tr, enum trace_entry_kind kind, size_t n)
+/* Where the next entry is to be made: in its place, or else in BUF. */
+static inline uint8_t *
+begin(const struct task *t, const struct trace *tr, uint8_t *buf)
 {
-	struct trace_entry *e;
-	uint8_t *b;
+	if (tr->room < TRACE_ENTRY_MAX)
+		return buf;
+	return (uint8_t *)technique_last_block(t) + TECHNIQUE_BLOCK - tr->room;
+}
 
-	if (tr->last == NULL || tr->used + n > TECHNIQUE_BLOCK)
-		b = log_grow(t, tr);
+/* The entry has been made: N bytes at E. */
+static inline void
+end(struct task *t, struct trace *tr, const uint8_t *e, size_t n)
+{
+	if (tr->room < TRACE_ENTRY_MAX)
+		append_bytes(t, tr, e, n);
 	else
-		b = technique_last_block(t);
-	e = (void *)(b + tr->used);
-	e->kind = kind;
-	tr->used = (uint8_t)(tr->used + n);
-	return e;
+		tr->room = (uint8_t)(tr->room - n);
 }
 
-struct trace_probe *
+/* An entry of KIND: LEN bytes at P. */
+static void
+append_other(struct task *t, struct trace *tr, enum other kind, const void *p,
+    size_t len)
+{
+	uint8_t e[TRACE_ENTRY_MAX];
+
+	e[0] = (uint8_t)(CODE_OTHER << CODE_SHIFT | kind);
+	memcpy(e + 1, p, len);
+	append_bytes(t, tr, e, 1 + len);
+}
+
+static void
+set_us(struct trace_probe *p, uint64_t us)
+{
+	p->us_low = (uint32_t)us;
+	p->us_high = us >> 32 & 0x1ff;
+}
+
+void
 trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 {
-	struct trace_probe *p = log_add(t, tr, ENTRY_PROBE, sizeof(*p));
+	struct trace_probe *p = &tr->last;
+	enum trace_step step = STEP_OTHER;
 
+	if (ttl == p->ttl + 1 && attempt == 0)
+		step = STEP_NEXT;
+	else if (ttl == p->ttl && attempt == p->attempt + 1)
+		step = STEP_RETRY;
+	if (tr->nprobes > 0 && !p->left)
+		append_other(t, tr, OTHER_PROBE, p, sizeof(*p));
 	p->ttl = ttl;
-	p->e.attempt = attempt & 31;
-	trace_set_tx_us(p, TX_UNKNOWN);
-	tr->last = p;
+	p->attempt = attempt;
+	p->nreplies = 0;
+	p->left = 0;
+	p->step = step;
 	tr->nprobes++;
-	return p;
 }
 
-static size_t
-hop_size(const struct task *t)
+/* Probe NUMBER is in the log, as one that had not left. */
+static void
+late_left(struct task *t, struct trace *tr, unsigned int number, uint64_t us)
 {
-	return sizeof(struct trace_hop) + addr_len(task_dst(t)->family);
+	uint8_t e[TRACE_ENTRY_MAX];
+	struct trace_probe p = {.left = 1};
+	uint16_t number16 = (uint16_t)number;
+
+	set_us(&p, us);
+	memcpy(e, &number16, 2);
+	memcpy(e + 2, &p, sizeof(p));
+	append_other(t, tr, OTHER_LEFT, e, 2 + sizeof(p));
 }
 
-static size_t
-ext_size(size_t len)
+void
+trace_probe_left(
+    struct task *t, struct trace *tr, unsigned int number, uint64_t tx_us)
 {
-	return sizeof(struct trace_ext) + (len + 3) / 4 * 4;
+	struct trace_probe *p = &tr->last;
+	uint8_t buf[TRACE_ENTRY_MAX], *e;
+	uint64_t delta;
+	uint32_t rest;
+	int n;
+
+	if (number + 1 != tr->nprobes) {
+		late_left(t, tr, number, tx_us);
+		return;
+	}
+	delta = tx_us - trace_us(p); /* huge if it is before */
+	set_us(p, tx_us);
+	p->left = 1;
+	if (p->step == STEP_OTHER || delta > DELTA_MAX) {
+		append_other(t, tr, OTHER_PROBE, p, sizeof(*p));
+		return;
+	}
+	rest = (uint32_t)delta >> DELTA_LOW_BITS;
+	n = (rest > 0) + (rest > 0xff) + (rest > 0xffff);
+	e = begin(t, tr, buf);
+	e[0] = (uint8_t)(p->step << CODE_SHIFT | n << DELTA_BYTES_SHIFT |
+	    (delta & ((1 << DELTA_LOW_BITS) - 1)));
+	rest = htole32(rest);
+	memcpy(e + 1, &rest, 4);
+	end(t, tr, e, 1 + (size_t)n);
 }
 
 static void
 add_ext(struct task *t, struct trace *tr, const struct reply *r)
 {
-	struct trace_ext *x;
-	size_t n, room;
-
+	append_other(t, tr, OTHER_EXT, &r->ext_len, sizeof(r->ext_len));
+	append_bytes(t, tr, r->ext, r->ext_len);
 	tr->exts = 1;
-	for (size_t off = 0; off < r->ext_len; off += n) {
-		room = (size_t)TECHNIQUE_BLOCK - tr->used;
-		if (room <= sizeof(*x))
-			room = TECHNIQUE_BLOCK;
-		room -= sizeof(*x);
-		n = r->ext_len - off;
-		if (n > room)
-			n = room;
-		x = log_add(t, tr, ENTRY_EXT, ext_size(n));
-		x->len = (uint16_t)n;
-		memcpy(x->bytes, r->ext + off, n);
-	}
 }
 
 /* Is R what nearly all replies are (see trace.h)?  CONF's defaults of a hop. */
@@ -94,203 +200,378 @@ static void
 add_odd(struct task *t, struct trace *tr, const struct reply *r,
     unsigned int number)
 {
-	struct trace_odd *o = log_add(t, tr, ENTRY_ODD, sizeof(*o));
+	struct trace_odd o = {
+	    .probe = (uint16_t)number,
+	    .q_len = r->q_len,
+	    .nhmtu = r->nhmtu,
+	    .icmp_type = r->icmp_type,
+	    .icmp_code = r->icmp_code,
+	    .q_ttl = r->q_ttl,
+	    .q_tos = r->q_tos,
+	};
 
 	if (r->kind == REPLY_UDP)
-		o->flags = WARTS_HOP_UDP;
-	if (r->kind == REPLY_TCP)
-		o->flags = WARTS_HOP_TCP;
-	o->probe = (uint16_t)number;
-	/* A reply is ICMP or TCP. */
-	o->icmp_type = r->kind == REPLY_TCP ? r->tcp_flags : r->icmp_type;
-	o->icmp_code = r->icmp_code;
-	o->q_ttl = r->q_ttl;
-	o->q_tos = r->q_tos;
-	o->q_len = r->q_len;
-	o->nhmtu = r->nhmtu;
+		o.flags = WARTS_HOP_UDP;
+	if (r->kind == REPLY_TCP) {
+		o.flags = WARTS_HOP_TCP;
+		o.icmp_type = r->tcp_flags;
+	}
+	append_other(t, tr, OTHER_ODD, &o, sizeof(o));
 }
 
-static inline int
-conf_is_rare(const struct task *t)
-{
-	return ((const struct trace_conf *)task_conf(t))->rare;
-}
-
-/* Note in `seen' who replied; nearly always it is somebody new. */
 static void
-note_address(struct trace *tr, const struct addr *a)
+add_hop(struct task *t, struct trace *tr, const struct trace_hop *h, int family)
 {
-	uint32_t hash = addr_hash_quick(a);
-	uint64_t *half0 = &tr->seen[hash & 1],
-		 *half1 = &tr->seen[hash >> 1 & 1];
-	uint64_t bit0 = 1ULL << (hash >> 2 & 63),
-		 bit1 = 1ULL << (hash >> 8 & 63);
+	size_t n = 4 + addr_len(family);
+	enum hop_tos tos = TOS_GIVEN;
+	enum hop_size size = SIZE_GIVEN;
+	uint8_t buf[TRACE_ENTRY_MAX], *e = begin(t, tr, buf);
+	uint32_t rtt = htole32(h->rtt_us);
+	int more =
+	    (h->rtt_us > 0xff) + (h->rtt_us > 0xffff) + (h->rtt_us > 0xffffff);
 
-	tr->maybe_again = (*half0 & bit0) != 0 && (*half1 & bit1) != 0;
-	*half0 |= bit0;
-	*half1 |= bit1;
+	if (h->tos == 0 || h->tos == TOS_CONTROL)
+		tos = h->tos == 0 ? TOS_0 : TOS_192;
+	if (h->size == size_short(family))
+		size = SIZE_SHORT;
+	else if (h->size == size_all(t, family))
+		size = SIZE_ALL;
+	e[0] = (uint8_t)(CODE_HOP << CODE_SHIFT | more << DELTA_BYTES_SHIFT |
+	    (int)tos << TOS_SHIFT | (int)size);
+	e[1] = h->ttl;
+	memcpy(e + 2, &h->ipid, 2);
+	copy_addr(e + 4, h->addr, family);
+	memcpy(e + n, &rtt, 4);
+	n += (size_t)more + 1;
+	if (tos == TOS_GIVEN)
+		e[n++] = h->tos;
+	memcpy(e + n, &h->size, 2);
+	end(t, tr, e, size == SIZE_GIVEN ? n + 2 : n);
 }
 
-struct trace_hop *
-trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
-    struct trace_probe *p, unsigned int number)
-{
-	struct trace_hop *h;
-	int64_t rtt_us;
+static unsigned int count_replies(
+    const struct task *t, const struct trace *tr, unsigned int number);
 
-	if (p->nreplies == REPLIES_MAX)
+const struct trace_hop *
+trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
+    const struct trace_probe *p, unsigned int number)
+{
+	static struct trace_hop h;
+	int64_t rtt_us;
+	int is_last = number + 1 == tr->nprobes;
+
+	if ((is_last ? p->nreplies : count_replies(t, tr, number)) ==
+	    REPLIES_MAX)
 		return NULL;
-	p->nreplies++;
-	if (number + 1 != tr->nprobes || !is_plain(t, r))
+	if (is_last)
+		tr->last.nreplies++;
+	if (!is_last || !is_plain(t, r))
 		add_odd(t, tr, r, number);
-	h = log_add(t, tr, ENTRY_HOP, hop_size(t));
-	memcpy(h->addr, r->from.b, r->from.family == ADDR_IPV4 ? 4 : 16);
-	if (conf_is_rare(t))
-		tr->maybe_again = 1; /* `seen' is in use for another thing */
+	copy_addr(h.addr, r->from.b, r->from.family);
+	if (((const struct trace_conf *)task_conf(t))->rare)
+		tr->maybe_again = 1; /* `seen' is something else */
 	else
-		note_address(tr, &r->from);
-	h->probe_ttl = p->ttl;
+		trace_loop_note(tr, &r->from);
+	h.probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
 	 * system call: on a path of no length the difference may be below
 	 * zero. */
 	rtt_us =
 	    (r->rx_ns - tr->start_ns) / NS_PER_US - (int64_t)trace_tx_us(p);
-	h->rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
-	h->size = r->size;
-	h->ipid = r->ipid;
-	h->ttl = r->ttl;
-	h->tos = r->tos;
+	h.rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
+	h.size = r->size;
+	h.ipid = r->ipid;
+	h.ttl = r->ttl;
+	h.tos = r->tos;
+	add_hop(t, tr, &h, r->from.family);
 	tr->nhops++;
 	if (r->ext_len > 0)
 		add_ext(t, tr, r);
-	return h;
+	return &h;
 }
 
 /* --- reading ---------------------------------------------------------------- */
+
+/* W goes to BLOCK, OFFSET bytes into it. */
+static void
+enter(struct trace_walk *w, const uint8_t *block, size_t offset)
+{
+	const uint8_t *end = block + TECHNIQUE_BLOCK;
+
+	w->block = block;
+	w->at = block + offset;
+	w->easy = end - TRACE_ENTRY_MAX;
+	if (block != technique_last_block(w->task))
+		return;
+	end -= w->tr->room;
+	if (w->easy >= end)
+		w->easy = end - 1;
+}
 
 void
 trace_walk_init(
     struct trace_walk *w, const struct task *t, const struct trace *tr)
 {
-	memset(w, 0, sizeof(*w));
+	int family = task_dst(t)->family;
+	const uint8_t *first = technique_next_block(t, NULL);
+
+	memset(w, 0, offsetof(struct trace_walk, copy));
 	w->task = t;
 	w->tr = tr;
-	w->hop_size = hop_size(t);
+	w->addr_len = (uint8_t)addr_len(family);
+	w->sizes[SIZE_SHORT] = size_short(family);
+	w->sizes[SIZE_ALL] = size_all(t, family);
+	if (first != NULL)
+		enter(w, first, 0);
 }
 
-/* On to the next block; 0 at the end. */
+/* On to the block that `at' is in.  0: that is the end. */
 static int
-next_block(struct trace_walk *w)
+catch_up(struct trace_walk *w)
 {
-	w->block = w->at = technique_next_block(w->task, w->block);
-	return w->at != NULL;
+	const uint8_t *next;
+	size_t offset = (size_t)(w->at - w->block);
+
+	while (offset >= TECHNIQUE_BLOCK) {
+		next = technique_next_block(w->task, w->block);
+		if (next == NULL)
+			return 0;
+		offset -= TECHNIQUE_BLOCK;
+		enter(w, next, offset);
+	}
+	return w->block != technique_last_block(w->task) ||
+	    offset < TECHNIQUE_BLOCK - (size_t)w->tr->room;
 }
 
-/* Behind entry E, which W is at. */
-static inline void
-step(struct trace_walk *w, const struct trace_entry *e)
+/* The entry that W is at, in this block or across its end; NULL at the end. */
+__attribute__((noinline)) static const uint8_t *
+look_closely(struct trace_walk *w)
 {
-	switch (e->kind) {
-	case ENTRY_PROBE:
-		w->last = (struct trace_probe *)(void *)w->at;
+	const uint8_t *next;
+	size_t part;
+
+	if (w->block == NULL || !catch_up(w))
+		return NULL;
+	part = TECHNIQUE_BLOCK - (size_t)(w->at - w->block);
+	if (part >= TRACE_ENTRY_MAX)
+		return w->at;
+	next = technique_next_block(w->task, w->block);
+	memcpy(w->copy, w->at, part);
+	if (next != NULL)
+		memcpy(w->copy + part, next, TRACE_ENTRY_MAX - part);
+	return w->copy;
+}
+
+/* The entry that W is at, TRACE_ENTRY_MAX bytes in a row though not all may be
+ * its own; NULL at the end. */
+static inline const uint8_t *
+look(struct trace_walk *w)
+{
+	return w->at < w->easy ? w->at : look_closely(w);
+}
+
+/* NEXT or RETRY, at E. */
+static inline size_t
+read_probe(struct trace_walk *w, const uint8_t *e)
+{
+	static const uint32_t masks[] = {0, 0xff, 0xffff, 0xffffff};
+	unsigned int n = e[0] >> DELTA_BYTES_SHIFT & 3;
+	uint32_t rest;
+
+	memcpy(&rest, e + 1, 4);
+	rest = le32toh(rest) & masks[n];
+	w->us += (uint64_t)rest << DELTA_LOW_BITS |
+	    (e[0] & ((1u << DELTA_LOW_BITS) - 1));
+	w->left = 1;
+	if (e[0] >> CODE_SHIFT == CODE_NEXT) {
+		w->ttl++;
+		w->attempt = 0;
+	} else {
+		w->attempt++;
+	}
+	w->nprobes++;
+	return 1 + n;
+}
+
+static inline size_t
+read_hop(struct trace_walk *w, const uint8_t *e)
+{
+	static const uint8_t tos_of[] = {[TOS_192] = TOS_CONTROL, [3] = 0};
+	unsigned int more = e[0] >> DELTA_BYTES_SHIFT & 3;
+	unsigned int tos = e[0] >> TOS_SHIFT & 3, size = e[0] & 3;
+	struct trace_hop *h = &w->hop;
+	size_t n = 4u + w->addr_len;
+	uint32_t rtt;
+
+	h->ttl = e[1];
+	memcpy(&h->ipid, e + 2, 2);
+	copy_addr(h->addr, e + 4, w->addr_len == 4 ? ADDR_IPV4 : ADDR_IPV6);
+	memcpy(&rtt, e + n, 4);
+	h->rtt_us = le32toh(rtt) & UINT32_MAX >> (24 - 8 * more);
+	n += more + 1;
+	h->tos = tos_of[tos];
+	if (tos == TOS_GIVEN)
+		h->tos = e[n++];
+	h->size = w->sizes[size];
+	if (size == SIZE_GIVEN) {
+		memcpy(&h->size, e + n, 2);
+		n += 2;
+	}
+	return n;
+}
+
+static size_t
+read_other(struct trace_walk *w, const uint8_t *e)
+{
+	struct trace_probe p;
+	uint16_t len;
+
+	switch (e[0] & ((1 << CODE_SHIFT) - 1)) {
+	case OTHER_PROBE:
+		memcpy(&p, e + 1, sizeof(p));
+		w->us = trace_us(&p);
+		w->ttl = p.ttl;
+		w->attempt = p.attempt;
+		w->left = p.left;
 		w->nprobes++;
-		w->at += sizeof(struct trace_probe);
-		break;
-	case ENTRY_HOP:
-		w->at += w->hop_size;
-		break;
-	case ENTRY_ODD:
-		w->odd = (const void *)e;
-		w->at += sizeof(struct trace_odd);
-		break;
+		return 1 + sizeof(p);
+	case OTHER_LEFT:
+		return 1 + 2 + sizeof(p);
+	case OTHER_ODD:
+		memcpy(&w->odd_bytes, e + 1, sizeof(w->odd_bytes));
+		w->odd = &w->odd_bytes;
+		return 1 + sizeof(w->odd_bytes);
 	default:
-		w->at +=
-		    ext_size(((const struct trace_ext *)(const void *)e)->len);
-		break;
+		memcpy(&len, e + 1, 2);
+		return 1 + 2 + (size_t)len;
 	}
 }
 
-/* The entry that W is at, in the next block if this one is over; NULL at the
- * end. */
-static inline void *
-entry_at(struct trace_walk *w)
+/* Behind the entry E, which W is at.  Returns its code. */
+static inline int
+step(struct trace_walk *w, const uint8_t *e)
 {
-	const struct trace_entry *e = (const void *)w->at;
+	int code = e[0] >> CODE_SHIFT;
 
-	if (e == NULL || w->at == w->block + TECHNIQUE_BLOCK ||
-	    e->kind == ENTRY_NONE)
-		return next_block(w) ? w->at : NULL;
-	return w->at;
+	if (code == CODE_HOP)
+		w->at += read_hop(w, e);
+	else if (code == CODE_OTHER)
+		w->at += read_other(w, e);
+	else
+		w->at += read_probe(w, e);
+	return code;
+}
+
+/* The probe met last. */
+static inline struct trace_probe
+last_met(const struct trace_walk *w)
+{
+	struct trace_probe p = {
+	    .ttl = w->ttl,
+	    .attempt = w->attempt & 31,
+	    .left = w->left & 1,
+	};
+
+	set_us(&p, w->us);
+	return p;
+}
+
+/* To the next reply and the number of the probe that it answers. */
+static int
+next_hop(struct trace_walk *w)
+{
+	const uint8_t *e;
+
+	w->odd = NULL;
+	while ((e = look(w)) != NULL) {
+		if (step(w, e) != CODE_HOP)
+			continue;
+		w->number = w->odd != NULL ? w->odd->probe : w->nprobes - 1;
+		return 1;
+	}
+	return 0;
 }
 
 int
 trace_walk_next(struct trace_walk *w)
 {
-	const struct trace_entry *e;
-
-	w->odd = NULL;
-	while ((e = entry_at(w)) != NULL && e->kind != ENTRY_HOP)
-		step(w, e);
-	if (e == NULL)
+	if (!next_hop(w))
 		return 0;
-	w->hop = (const void *)e;
-	w->at += w->hop_size;
-	w->probe = w->last;
-	w->number = w->nprobes - 1;
-	if (w->odd != NULL && w->odd->probe != w->number) {
-		w->number = w->odd->probe;
-		w->probe = trace_probe_get(w->task, w->tr, w->number);
-	}
+	if (w->number == w->nprobes - 1 && w->left)
+		w->probe = last_met(w);
+	else
+		w->probe = *trace_probe_find(w->task, w->tr, w->number);
+	w->hop.probe_ttl = w->probe.ttl;
 	return 1;
 }
 
-struct trace_probe *
+static unsigned int
+count_replies(const struct task *t, const struct trace *tr, unsigned int number)
+{
+	struct trace_walk w;
+	unsigned int n = 0;
+
+	trace_walk_init(&w, t, tr);
+	while (next_hop(&w))
+		n += w.number == number;
+	return n;
+}
+
+/* Probe NUMBER, which is P, had not left where W is: but it may have soon. */
+static void
+note_left(struct trace_walk *w, unsigned int number, struct trace_probe *p)
+{
+	const uint8_t *e;
+	struct trace_probe left;
+	uint16_t which;
+
+	for (; !p->left && (e = look(w)) != NULL; step(w, e)) {
+		if (e[0] != (CODE_OTHER << CODE_SHIFT | OTHER_LEFT))
+			continue;
+		memcpy(&which, e + 1, 2);
+		memcpy(&left, e + 3, sizeof(left));
+		if (which != number)
+			continue;
+		set_us(p, trace_us(&left));
+		p->left = 1;
+	}
+}
+
+const struct trace_probe *
 trace_probe_find(
     const struct task *t, const struct trace *tr, unsigned int number)
 {
-	const struct trace_entry *e;
+	static struct trace_probe found;
 	struct trace_walk w;
+	const uint8_t *e;
 
 	trace_walk_init(&w, t, tr);
-	while (w.nprobes <= number && (e = entry_at(&w)) != NULL)
+	while (w.nprobes <= number && (e = look(&w)) != NULL)
 		step(&w, e);
-	return w.last;
+	found = last_met(&w);
+	note_left(&w, number, &found);
+	return &found;
 }
 
 size_t
 trace_walk_ext(const struct trace_walk *w, uint8_t *out)
 {
 	struct trace_walk at = *w;
-	const struct trace_entry *e;
-	const struct trace_ext *x;
-	size_t len = 0;
+	const uint8_t *e = look(&at);
+	size_t part;
+	uint16_t len;
 
-	while ((e = entry_at(&at)) != NULL && e->kind == ENTRY_EXT) {
-		x = (const void *)e;
-		if (out != NULL)
-			memcpy(out + len, x->bytes, x->len);
-		len += x->len;
-		step(&at, e);
+	if (e == NULL || e[0] != (CODE_OTHER << CODE_SHIFT | OTHER_EXT))
+		return 0;
+	memcpy(&len, e + 1, 2);
+	at.at += 1 + 2;
+	for (size_t n = 0; out != NULL && n < len; n += part) {
+		catch_up(&at);
+		part = TECHNIQUE_BLOCK - (size_t)(at.at - at.block);
+		if (part > len - n)
+			part = len - n;
+		memcpy(out + n, at.at, part);
+		at.at += part;
 	}
 	return len;
-}
-
-int
-trace_find_loop(
-    const struct task *t, const struct trace *tr, const struct trace_hop *h)
-{
-	size_t len = addr_len(task_dst(t)->family);
-	struct trace_walk w;
-	int earlier = 0;
-
-	trace_walk_init(&w, t, tr);
-	while (trace_walk_next(&w)) {
-		if (w.hop->probe_ttl >= h->probe_ttl ||
-		    memcmp(w.hop->addr, h->addr, len) != 0)
-			continue;
-		if (w.hop->probe_ttl + 1 == h->probe_ttl)
-			return 0;
-		earlier = 1;
-	}
-	return earlier;
 }

@@ -241,7 +241,9 @@ class Acks(Prober):
                 with open(w.dir + '/commands', 'rb') as f:
                     s.sendall(f.read())
                 for line in s.makefile():
-                    verb, lst, _, n, *end = line.split()
+                    if line.startswith('room '):
+                        continue
+                    _, lst, _, n, *end = line.split()
                     self.acked[int(lst)] = int(n)
                     ended |= {lst} if end else set()
                     if len(ended) == len(self.asked):

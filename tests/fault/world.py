@@ -27,6 +27,9 @@ SRC, BIN = os.environ['SRC'], os.environ['BIN']
 HELPER = os.path.dirname(BIN) + '/helper'
 RUN_S = 60  # no run lasts that long, or something hangs
 PAGE = 4096
+# A turned bit in the length of a TLS record has its reader wait for more than
+# will come: the data client gives up first.
+TIMEOUT = 'timeout 1s'
 LISTS, STEP = 2, 9000  # so that there are two windows
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_REMOUNT = 4096, 16384, 1 << 18, 32
@@ -114,7 +117,7 @@ class World:
         self.settings('nosort', 'monitor mon %s' % self.sock,
                       'sorter /bin/true')
         self.settings('proxied', 'monitor mon %s.p' % self.sock,
-                      'sorter /bin/true')
+                      'sorter /bin/true', TIMEOUT)
 
     def make_keys(self):
         """From here on TLS is spoken."""
@@ -127,7 +130,7 @@ class World:
         self.tls = ['-K', self.dir + '/mon.key', '-p', self.dir + '/peers']
         for name, sock, sorter in (
                 ('server', '', self.dir + '/sort'), ('nosort', '', '/bin/true'),
-                ('proxied', '.p', '/bin/true')):
+                ('proxied', '.p', '/bin/true\n' + TIMEOUT)):
             self.settings(name, 'key %s/cen.key' % self.dir,
                           'monitor mon %s%s %s' % (self.sock, sock, pin),
                           'sorter ' + sorter)

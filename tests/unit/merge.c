@@ -173,6 +173,34 @@ test_free_lines(void **state)
 	merge_clear(&m);
 }
 
+/* No more than there is room for; the round goes on where it was. */
+static void
+test_left(void **state)
+{
+	struct script a = {.text = "bAAAAAAe"}, x = {.text = "fXXXg"};
+	char got[256];
+	struct merge m;
+
+	(void)state;
+	merge_init(&m, script_next);
+	merge_add(&m, &a, 3);
+	merge_add(&m, &x, 1);
+	m.left = 2;
+	fill(&m, got);
+	assert_string_equal(got, "bAA");
+	assert_int_equal(m.left, 0);
+	fill(&m, got);
+	assert_string_equal(got, "");
+	m.left = 4;
+	fill(&m, got);
+	assert_string_equal(got, "AfXAA");
+	m.left = 100;
+	fill(&m, got);
+	assert_string_equal(got, "AXeXg");
+	assert_int_equal(m.left, 97);
+	merge_clear(&m);
+}
+
 static void
 test_changes(void **state)
 {
@@ -244,6 +272,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_readiness),
 	    cmocka_unit_test(test_free_lines),
+	    cmocka_unit_test(test_left),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_remove),
 	};

@@ -223,6 +223,49 @@ signals_come_in_the_loop(void **state)
 	close(fds[1]);
 }
 
+static int hups;
+
+static void
+on_hup(void *arg)
+{
+	assert_ptr_equal(arg, &hups);
+	/* The second one sees the first before it: the loop went on. */
+	raise(hups++ == 0 ? SIGHUP : SIGTERM);
+}
+
+static void
+break_loop(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(arg);
+}
+
+static void
+raise_hup(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	raise(SIGHUP);
+}
+
+static void
+serves_until_stopped(void **state)
+{
+	static const struct timeval now = {0, 0};
+	struct event_base *base = prog_base();
+
+	(void)state;
+	event_base_once(base, -1, EV_TIMEOUT, break_loop, base, &now);
+	assert_int_equal(prog_serve(base, on_hup, &hups), 0);
+	assert_int_equal(hups, 0);
+	event_base_once(base, -1, EV_TIMEOUT, raise_hup, NULL, &now);
+	assert_true(prog_serve(base, on_hup, &hups));
+	assert_int_equal(hups, 2);
+	event_base_free(base);
+}
+
 /* --- daemon */
 
 enum how { READY, EXITS, KILLED, FATAL };
@@ -380,6 +423,7 @@ main(void)
 	    cmocka_unit_test(options),
 	    cmocka_unit_test(an_error_says_how_to_get_help),
 	    cmocka_unit_test(signals_come_in_the_loop),
+	    cmocka_unit_test(serves_until_stopped),
 	    cmocka_unit_test(the_parent_tells_how_it_went),
 	    cmocka_unit_test(pidfile),
 	    cmocka_unit_test(privileges_are_gone),

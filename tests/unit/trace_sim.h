@@ -412,7 +412,7 @@ sim_leave(struct sim *s, struct sent *p)
 {
 	const struct trace *tr = &s->t.state.trace;
 	struct hop_desc h = sim_hop(s, p->pr.ttl);
-	int attempt = trace_probe_get(&s->t, tr, p->pr.id)->e.attempt;
+	int attempt = trace_probe_get(&s->t, tr, p->pr.id)->attempt;
 	enum force before = s->t.force;
 	struct packet pkt;
 
