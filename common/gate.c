@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/prog.h"
 #include "common/xmalloc.h"
 
 #define GUESTS_MAX 1024
@@ -297,7 +298,7 @@ gate_listen(const char *address)
 	int fd = chan_listen(address, &why);
 
 	if (fd == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", address, why,
+		log_fatal(prog_exit_code(errno), "%s: %s: %s", address, why,
 		    strerror(errno));
 	return fd;
 }

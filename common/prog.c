@@ -222,6 +222,19 @@ prog_signal(struct event_base *base, int signo, void (*cb)(int, short, void *),
 	return ev;
 }
 
+int
+prog_exit_code(int error)
+{
+	static const int passing[] = {ENOSPC, EDQUOT, EIO, EINTR, EAGAIN,
+	    ENOMEM, EMFILE, ENFILE, EBUSY, ETIMEDOUT, ESTALE, EADDRNOTAVAIL};
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		if (error == passing[i])
+			return EXIT_TEMPORARY;
+	}
+	return EXIT_PERMANENT;
+}
+
 struct serving {
 	struct event_base *base;
 	void (*hup)(void *arg);

@@ -55,6 +55,11 @@ struct event *prog_signal(struct event_base *base, int signo,
  * ended it.  Dies on failure. */
 int prog_serve(struct event_base *base, void (*hup)(void *arg), void *arg);
 
+/* The exit code of a program that could not start because of ERROR (errno):
+ * temporary for what goes away by itself, such as a full or failing disk;
+ * permanent for what somebody has to mend. */
+int prog_exit_code(int error);
+
 /* Go to the background (before prog_base): the parent exits 0 when the child
  * calls prog_ready(); if the child ends before, with the child's exit code,
  * 111 if a signal killed it.  Standard input is /dev/null from here on; output

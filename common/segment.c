@@ -202,7 +202,7 @@ on_suspect(struct segment_writer *w)
 	w->keep_written = 0;
 	w->events.written = 0;
 	if (!segment_file_has_content(f)) {
-		unlinkat(w->dir.spool, f->name, 0);
+		segment_file_discard(f);
 	} else if (seal(w) == -1 &&
 	    segment_dir_set_next(&w->dir, f->number + 1, f->synced.record,
 		f->synced.record - 1) == -1)

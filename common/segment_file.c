@@ -221,6 +221,13 @@ put_head(struct segment_file *f)
 	return put(f, &m, NULL, 0);
 }
 
+void
+segment_file_discard(struct segment_file *f)
+{
+	if (unlinkat(f->dir->spool, f->name, 0) == -1 && errno != ENOENT)
+		f->stale = f->number;
+}
+
 int
 segment_file_begin(struct segment_file *f)
 {
@@ -230,6 +237,11 @@ segment_file_begin(struct segment_file *f)
 	f->number = f->dir->next;
 	f->first_record = f->dir->next_record;
 	segment_dir_name(f->name, f->number, ".open");
+	if (f->stale == f->number) {
+		if (atomicfile_unlink(f->dir->spool, f->name) == -1)
+			return fail(f, f->name);
+		f->stale = 0;
+	}
 	f->fd = openat(f->dir->spool, f->name,
 	    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (f->fd == -1)
@@ -238,7 +250,7 @@ segment_file_begin(struct segment_file *f)
 	if (atomicfile_lock_fd(f->fd) == -1 || put_head(f) == -1 ||
 	    atomicfile_syncdir(f->dir->spool) == -1) {
 		saved = errno;
-		unlinkat(f->dir->spool, f->name, 0);
+		segment_file_discard(f);
 		close(f->fd);
 		f->fd = -1;
 		errno = saved;

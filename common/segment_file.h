@@ -39,6 +39,7 @@ struct segment_file {
 	char name[SEGMENT_DIR_NAME]; /* N.open */
 	uint64_t number; /* N */
 	uint64_t first_record;
+	uint64_t stale; /* N.open could not be removed; 0: none */
 	struct segment_point written, synced;
 	struct wbuf mark; /* scratch */
 	const char *what;
@@ -63,6 +64,10 @@ void segment_file_clear(struct segment_file *f); /* closes */
 /* Begin N.open for N = state/next: head mark, a resume mark if numbers were
  * jumped over, lock, directory synced.  If it fails there is no such file. */
 int segment_file_begin(struct segment_file *f);
+
+/* Remove N.open, which holds nothing that is not in memory.  If the disk does not
+ * let us, the next segment_file_begin() does it. */
+void segment_file_discard(struct segment_file *f);
 
 /* Append a batch and its mark in one write, or nothing. */
 int segment_file_append(struct segment_file *f, const struct segment_batch *b);

@@ -55,6 +55,11 @@ struct tls;
 struct tls *tls_new(const char *path, const char **why);
 void tls_free(struct tls *t);
 
+/* For connections to programs that have a certificate instead of a pin: one of
+ * the authorities in CAFILE (PEM; NULL: those of the system) must vouch for it.
+ * NULL with a static reason in *WHY. */
+struct tls *tls_new_ca(const char *cafile, const char **why);
+
 /* The pin of our own key. */
 const struct tls_pin *tls_own_pin(const struct tls *t);
 
@@ -80,6 +85,7 @@ struct tls_shake_config {
 	struct tls *tls;
 	int fd; /* connected, or connecting; owned by the handshake */
 	int accept; /* they connected to us */
+	const char *host; /* with tls_new_ca(): whom the certificate names */
 	int64_t deadline_ns; /* from now on */
 	/* Once: the connection (io and fd are the caller's from here on), or
 	 * CONN NULL, why not, and FD closed (-1).  The shake is gone. */

@@ -17,4 +17,7 @@ struct tls {
 /* The pin of KEY.  0, or -1. */
 int tls_pin_of(EVP_PKEY *key, struct tls_pin *pin);
 
+/* The peer's certificate must be one of HOST, a name or an address.  0, or -1. */
+int tls_expect_host(SSL *ssl, const char *host);
+
 #endif

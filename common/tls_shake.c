@@ -153,7 +153,8 @@ conn_new(const struct tls_shake_config *cfg)
 	struct tls_conn *conn = xcalloc(1, sizeof(*conn));
 	SSL *ssl = SSL_new(cfg->tls->ctx);
 
-	if (ssl == NULL || !SSL_set_fd(ssl, cfg->fd))
+	if (ssl == NULL || !SSL_set_fd(ssl, cfg->fd) ||
+	    (cfg->host != NULL && tls_expect_host(ssl, cfg->host) == -1))
 		log_fatal(EXIT_TEMPORARY, "out of memory");
 	if (cfg->accept)
 		SSL_set_accept_state(ssl);

@@ -1,14 +1,14 @@
 /*
  * ctlpublish: the operator's tool: check what was edited, show what it changes,
  * sign and publish it, go back.  Options and commands; what they do is in
- * ctlserver.h.
+ * ctlpublish.h.
  *
  *	edit ──► check ──► diff ──► publish ─────────────────► all monitors
  *	                              │ --canary: canaries      ▲
  *	                              └── they report well ── promote
  *	                 rollback, withdraw, stop, resume
  */
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,8 @@ static struct {
 	const char *dir, *keys;
 	int one_key, canary, wait, force;
 	int64_t after_s;
-} opts = {.dir = ".", .keys = "keys"};
+	uint32_t keep;
+} opts = {.dir = ".", .keys = "keys", .keep = 20};
 
 /* --- options ------------------------------------------------------------------ */
 
@@ -61,6 +62,15 @@ set_after(void *ctx, const char *arg)
 		return "is not a duration";
 	opts.after_s = ns / NS_PER_SEC;
 	return NULL;
+}
+
+static const char *
+set_keep(void *ctx, const char *arg)
+{
+	(void)ctx;
+	return scan_u32(arg, 2, UINT32_MAX, &opts.keep) == -1
+	    ? "is not a number of publications, from 2 on"
+	    : NULL;
 }
 
 static const char *
@@ -103,12 +113,13 @@ static const struct prog_opt table[] = {
     {'d', "dir", "DIR", "the control repository (.)", set_dir},
     {'k', "keys", "FOLDER", "where the keys are (keys, in DIR)", set_keys},
     {0, "one-key", NULL, "init: one key for all roles", set_one_key},
-    {'c', "canary", NULL, "publish: to the canaries only; the others wait",
-	set_canary},
+    {'c', "canary", NULL,
+	"publish, rollback: to the canaries only; the others wait", set_canary},
     {'a', "after", "TIME", "promote: when the canaries were well so long (0)",
 	set_after},
     {'w', "wait", NULL, "promote: wait until they were", set_wait},
     {'f', "force", NULL, "promote: without asking them", set_force},
+    {0, "keep", "N", "publications that can be gone back to (20)", set_keep},
     {0, NULL, NULL, NULL, NULL},
 };
 
@@ -150,7 +161,7 @@ static int
 make_folders(void)
 {
 	static const char *const names[] = {
-	    "monitors", "files", "code", "beats"};
+	    "monitors", "groups", "files", "code", "beats"};
 	int fd;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -228,7 +239,19 @@ publish(struct plan *p, int canary)
 		/* But who switched it may have been killed before saying so. */
 		return repo_touch(p->repo) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
 	}
-	return publish_plan(p, canary) == 0 ? EXIT_DONE : EXIT_PERMANENT;
+	if (publish_plan(p, canary) == -1)
+		return EXIT_PERMANENT;
+	prune(p->repo, &(struct prune){opts.keep, p->now_s});
+	return EXIT_DONE;
+}
+
+/* If there are to be canaries: are there any? */
+static int
+has_canary(const struct plan *p)
+{
+	if (opts.canary && p->tree.ncanaries == 0)
+		log_warn("release: no canary line");
+	return !opts.canary || p->tree.ncanaries > 0;
 }
 
 static int
@@ -238,11 +261,7 @@ run_publish(struct repo *repo, const char *arg)
 	int code = EXIT_PERMANENT;
 
 	(void)arg;
-	if (plan_tree(&p, repo, 1) == -1)
-		code = EXIT_PERMANENT;
-	else if (opts.canary && p.tree.ncanaries == 0)
-		log_warn("release: no canary line");
-	else
+	if (plan_tree(&p, repo, 1) == 0 && has_canary(&p))
 		code = publish(&p, opts.canary);
 	plan_clear(&p);
 	return code;
@@ -272,15 +291,8 @@ run_promote(struct repo *repo, const char *arg)
 static uint64_t
 one_before(const struct repo *repo)
 {
-	size_t n;
-	char **names = repo_names(repo->history, &n);
-	uint64_t v, last = 0;
+	uint64_t last = publish_last(repo);
 
-	for (size_t i = 0; i < n; i++) {
-		if (scan_u64(names[i], 1, INT64_MAX, &v) == 0 && v > last)
-			last = v;
-	}
-	repo_names_free(names, n);
 	return last == 0 ? 0 : last - 1;
 }
 
@@ -297,8 +309,8 @@ run_rollback(struct repo *repo, const char *arg)
 		log_warn("no such publication: see ctlpublish log");
 		return EXIT_PERMANENT;
 	}
-	if (plan_history(&p, repo, number) == 0)
-		code = publish(&p, 0);
+	if (plan_history(&p, repo, number) == 0 && has_canary(&p))
+		code = publish(&p, opts.canary);
 	plan_clear(&p);
 	return code;
 }

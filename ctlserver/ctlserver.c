@@ -110,13 +110,13 @@ static void
 open_repo(struct control *ctl)
 {
 	if (repo_open(&ctl->repo, opts.dir, 0) == -1)
-		log_fatal(EXIT_PERMANENT,
+		log_fatal(prog_exit_code(errno),
 		    "%s/published: %s (ctlpublish init makes it)", opts.dir,
 		    strerror(errno));
 	ctl->beats = atomicfile_mkdir(ctl->repo.root, "beats", 0755);
 	if (ctl->beats == -1)
-		log_fatal(
-		    EXIT_PERMANENT, "%s/beats: %s", opts.dir, strerror(errno));
+		log_fatal(prog_exit_code(errno), "%s/beats: %s", opts.dir,
+		    strerror(errno));
 	ctl->stamp = repo_stamp(&ctl->repo);
 }
 

@@ -1,10 +1,12 @@
 /*
- * ctlserver: the control repository.  This is the map of two programs.
+ * ctlserver: the control repository.  This is the map of two programs; what only
+ * the operator's tool has is in ctlpublish.h.
  *
  *	operator edits	 ctlpublish, with the keys	 ctlserver, without
  *	DIR/release	 ┌► tree.c: read and check	 common/gate.c
  *	DIR/monitors/MON ┤   everything			   │ a peer of the
- *	DIR/files/...	 │	│			   ▼ peers file
+ *	DIR/groups/GRP	 │ (include.c)			   │ peers file
+ *	DIR/files/...	 │	│			   ▼
  *	DIR/code/...	 ┘	▼			 checkin.c ── body.c
  *	DIR/keys/   ───────► publish.c: what changed,	   │	▲
  *			   sign, put, switch		   ▼	│
@@ -18,7 +20,8 @@
  *	published/current/MON		which release and assign MON gets
  *	published/waiting/MON		... once the canaries have done well
  *	published/common		which root and stop all get
- *	published/history/N		what was current for all, for rollback
+ *	published/history/N		what was current for all, for rollback; the
+ *					oldest go, and what only they need (prune.c)
  *	published/changed		replaced behind every switch
  *
  * Everything that a pointer names is durable before the pointer is, and a pointer
@@ -79,6 +82,11 @@ int repo_touch(const struct repo *r);
 /* A number that is another one after repo_touch(). */
 uint64_t repo_stamp(const struct repo *r);
 
+#define REPO_TEXT_NAME (8 + CMD_NAME_MAX + 21) /* bytes */
+
+/* The name of the file of the text of H, in published/texts: BUF. */
+char *repo_text_name(char buf[REPO_TEXT_NAME], const struct signed_head *h);
+
 /* The text of KIND (and MONITOR, if it is an assign) with VERSION, as a string:
  * the caller frees T->text.  0, or -1 with errno. */
 int repo_text(const struct repo *r, const struct signed_head *which,
@@ -101,6 +109,8 @@ int repo_object_put(const struct repo *r, int fd, struct signed_object *o);
 /* The names in an open directory that are names (scan_name), sorted: *N of
  * them, for repo_names_free(). */
 char **repo_names(int dir, size_t *n);
+/* The same of files whose names need not be such: texts, objects. */
+char **repo_files(int dir, size_t *n);
 void repo_names_free(char **names, size_t n);
 
 /* --- view.c: what one session sees of it ----------------------------------- */
@@ -115,6 +125,8 @@ struct view {
  * errno. */
 int view_load(struct view *v, const struct repo *repo, const char *monitor);
 void view_clear(struct view *v);
+/* Add the objects that the assign T names.  0, or -1: it cannot be read. */
+int view_read(struct view *v, const struct signed_text *t);
 
 /* The object SHA if it may be asked for, or NULL. */
 const struct signed_object *
@@ -234,113 +246,5 @@ const struct signed_key *keys_public(const struct keys_key *k);
 
 /* TEXT, a head and a body, with the signature line behind it: allocated. */
 char *keys_sign(const struct keys_key *k, const char *text);
-
-/* --- tree.c: what the operator has written; the working directory is DIR --- */
-
-struct tree_monitor {
-	char name[CMD_NAME_MAX];
-	struct schedule *schedule; /* with hashes; NULL: it has errors */
-};
-
-/* A file of DIR, looked at once. */
-struct tree_object {
-	char *path;
-	struct signed_object object;
-	int error; /* errno; 0: it is there */
-};
-
-struct tree {
-	const struct repo *store; /* where objects go; NULL: only looked at */
-	unsigned int errors; /* each was logged */
-	struct tree_monitor *monitors; /* nmonitors, by name */
-	size_t nmonitors;
-	struct tree_object *objects; /* nobjects */
-	size_t nobjects;
-	char *rules; /* the lines of DIR/release that go into the text */
-	struct signed_release parsed; /* the same, read */
-	int64_t release_life_s, assign_life_s;
-	char (*canaries)[CMD_NAME_MAX]; /* ncanaries */
-	size_t ncanaries;
-};
-
-/* Read and check all of DIR; objects go to STORE if it is not NULL.  Every error
- * is logged with file and line.  Their number. */
-unsigned int tree_load(struct tree *t, const struct repo *store);
-void tree_clear(struct tree *t);
-
-/* Non-zero when MONITOR is a canary. */
-int tree_is_canary(const struct tree *t, const char *monitor);
-
-/* --- plan.c: the texts that are to be ------------------------------------------ */
-
-/* One text, and what is stored of its kind. */
-struct plan_text {
-	struct signed_head head;
-	char *body;
-	char *old; /* the body that is current; NULL: none */
-	uint64_t current; /* the version that is current; 0: none */
-	int kept; /* the text stored last will do as it is */
-	struct signed_text text; /* signed, or stored; .text NULL: not yet */
-};
-
-struct plan {
-	const char *keys; /* folder of the keys; set by the caller */
-	struct repo *repo;
-	struct tree tree;
-	int whole; /* monitors that are not in it go */
-	int64_t now_s;
-	struct signed_root root; /* that of now */
-	struct plan_text release;
-	struct plan_text *assigns; /* nassigns */
-	size_t nassigns;
-};
-
-/* All of them: *P is zeros but for KEYS, for plan_clear() also after -1.  0 or -1,
- * all errors logged.  From DIR; with STORE its objects are put. */
-int plan_tree(struct plan *p, struct repo *repo, int store);
-
-/* From publication NUMBER. */
-int plan_history(struct plan *p, struct repo *repo, uint64_t number);
-
-/* From what is current, without the object SHA and the lists that run it. */
-int plan_without(struct plan *p, struct repo *repo, const uint8_t *sha);
-void plan_clear(struct plan *p);
-
-/* Judge head and body of all as the monitors will.  Faults, each logged. */
-unsigned int plan_check(const struct plan *p);
-
-/* Print what is changed, text by text.  Non-zero when something is. */
-int plan_print(const struct plan *p);
-
-/* The lines of a text between head and signature, allocated. */
-char *plan_body(const struct signed_text *t);
-
-/* --- publish.c: sign, put, switch; the lock is the caller's --------------------- */
-
-/* Sign, put, and switch all, or with CANARY those only.  0 or -1, logged. */
-int publish_plan(struct plan *p, int canary);
-
-/* Print the publications. */
-void publish_log(const struct repo *repo);
-
-/* --- root.c: keys in the folder PATH.  0 or -1, logged --- */
-
-int root_init(struct repo *repo, const char *path, int one_key); /* the first */
-/* The next, with a new key for ROLE ("release", "assign", NULL). */
-int root_renew(struct repo *repo, const char *path, const char *role);
-
-/* --- publish_all.c: what concerns all; promotion -------------------------------- */
-
-/* Stop all probing because of REASON, or go on.  0 or -1, logged. */
-int
-publish_stop(struct repo *repo, const char *keys, int stop, const char *reason);
-
-/* Hold the current root in *TR, as a monitor would.  0 or -1, logged; for
- * signed_trust_clear(). */
-int publish_trust(const struct repo *repo, struct signed_trust *tr);
-
-/* Those that wait get it, when the canaries were well for AFTER_S seconds (-1:
- * in any case).  0; 1: too early (said if SAY); -1, logged. */
-int publish_promote(struct repo *repo, int64_t after_s, int say);
 
 #endif

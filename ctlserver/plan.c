@@ -1,4 +1,4 @@
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -341,7 +341,10 @@ plan_history(struct plan *p, struct repo *repo, uint64_t number)
 	uint64_t v;
 	int rc;
 
-	if (begin(p, repo) == -1 || same_release(p) == -1)
+	if (begin(p, repo) == -1)
+		return -1;
+	tree_settings(&p->tree);
+	if (same_release(p) == -1)
 		return -1;
 	snprintf(name, sizeof(name), "%" PRIu64, number);
 	if (atomicfile_read(repo->history, name, HISTORY_MAX, &text, &len) ==
@@ -476,6 +479,7 @@ plan_without(struct plan *p, struct repo *repo, const uint8_t *sha)
 
 	if (begin(p, repo) == -1)
 		return -1;
+	tree_settings(&p->tree);
 	settle_release(p, withdrawing_body(p, sha));
 	names = repo_names(repo->current, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)

@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 #include "common/xmalloc.h"
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #define ENVELOPE_MAX 512 /* bytes of head and signature */
 

@@ -1,4 +1,4 @@
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -182,8 +182,8 @@ drop_gone(const struct plan *p)
 
 /* --- history ------------------------------------------------------------------- */
 
-static uint64_t
-last_number(const struct repo *repo)
+uint64_t
+publish_last(const struct repo *repo)
 {
 	size_t n;
 	char **names = repo_names(repo->history, &n);
@@ -201,7 +201,7 @@ last_number(const struct repo *repo)
 static uint64_t
 remember(const struct plan *p, int canary)
 {
-	uint64_t number = last_number(p->repo) + 1;
+	uint64_t number = publish_last(p->repo) + 1;
 	char name[24], *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -252,7 +252,7 @@ log_one(const struct repo *repo, uint64_t number)
 void
 publish_log(const struct repo *repo)
 {
-	uint64_t last = last_number(repo);
+	uint64_t last = publish_last(repo);
 
 	for (uint64_t i = 1; i <= last; i++)
 		log_one(repo, i);

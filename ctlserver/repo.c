@@ -18,7 +18,6 @@
 
 #define POINTER_MAX 256 /* bytes of a pointer file */
 #define PIECE 65536 /* bytes copied at once */
-#define TEXT_NAME_MAX (8 + CMD_NAME_MAX + 21)
 
 /* --- directories ----------------------------------------------------------- */
 
@@ -78,8 +77,20 @@ is_temporary(const char *name)
 	return n > 4 && strcmp(name + n - 4, ".tmp") == 0;
 }
 
-char **
-repo_names(int dir, size_t *n)
+static int
+is_name(const char *name)
+{
+	return scan_name(name) == 0 && !is_temporary(name);
+}
+
+static int
+is_file(const char *name)
+{
+	return name[0] != '.' && !is_temporary(name);
+}
+
+static char **
+list_dir(int dir, int (*is_one)(const char *name), size_t *n)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
@@ -88,7 +99,7 @@ repo_names(int dir, size_t *n)
 
 	*n = 0;
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (scan_name(e->d_name) == -1 || is_temporary(e->d_name))
+		if (!is_one(e->d_name))
 			continue;
 		names = xreallocarray(names, *n + 1, sizeof(*names));
 		names[(*n)++] = xstrdup(e->d_name);
@@ -98,6 +109,18 @@ repo_names(int dir, size_t *n)
 	if (*n > 0)
 		qsort(names, *n, sizeof(*names), by_text);
 	return names;
+}
+
+char **
+repo_names(int dir, size_t *n)
+{
+	return list_dir(dir, is_name, n);
+}
+
+char **
+repo_files(int dir, size_t *n)
+{
+	return list_dir(dir, is_file, n);
 }
 
 void
@@ -219,12 +242,12 @@ repo_stamp(const struct repo *r)
 
 /* --- texts ----------------------------------------------------------------- */
 
-static char *
-text_name(char buf[TEXT_NAME_MAX], const struct signed_head *h)
+char *
+repo_text_name(char buf[REPO_TEXT_NAME], const struct signed_head *h)
 {
 	int assign = h->kind == SIGNED_ASSIGN;
 
-	snprintf(buf, TEXT_NAME_MAX, "%s%s%s.%" PRIu64,
+	snprintf(buf, REPO_TEXT_NAME, "%s%s%s.%" PRIu64,
 	    signed_kind_name(h->kind), assign ? "." : "",
 	    assign ? h->monitor : "", h->version);
 	return buf;
@@ -234,10 +257,10 @@ int
 repo_text(const struct repo *r, const struct signed_head *which,
     struct signed_text *t)
 {
-	char name[TEXT_NAME_MAX], *text;
+	char name[REPO_TEXT_NAME], *text;
 
-	if (atomicfile_read(r->texts, text_name(name, which), SIGNED_TEXT_MAX,
-		&text, &t->len) == -1)
+	if (atomicfile_read(r->texts, repo_text_name(name, which),
+		SIGNED_TEXT_MAX, &text, &t->len) == -1)
 		return -1;
 	t->text = text;
 	return 0;
@@ -247,9 +270,10 @@ int
 repo_text_open(
     const struct repo *r, const struct signed_head *which, uint64_t *size)
 {
-	char name[TEXT_NAME_MAX];
+	char name[REPO_TEXT_NAME];
 	struct stat st;
-	int fd = openat(r->texts, text_name(name, which), O_RDONLY | O_CLOEXEC);
+	int fd =
+	    openat(r->texts, repo_text_name(name, which), O_RDONLY | O_CLOEXEC);
 
 	if (fd == -1)
 		return -1;
@@ -265,7 +289,7 @@ repo_text_open(
 int
 repo_text_put(const struct repo *r, const struct signed_text *t)
 {
-	char name[TEXT_NAME_MAX];
+	char name[REPO_TEXT_NAME];
 	struct signed_fault f;
 	struct signed_head h;
 
@@ -274,20 +298,20 @@ repo_text_put(const struct repo *r, const struct signed_text *t)
 		return -1;
 	}
 	return atomicfile_write(
-	    r->texts, text_name(name, &h), t->text, t->len, 0644);
+	    r->texts, repo_text_name(name, &h), t->text, t->len, 0644);
 }
 
 uint64_t
 repo_text_last(const struct repo *r, enum signed_kind kind, const char *monitor)
 {
 	struct signed_head h = {.kind = kind};
-	char name[TEXT_NAME_MAX], **names;
+	char name[REPO_TEXT_NAME], **names;
 	uint64_t v, last = 0;
 	size_t n, len;
 
 	snprintf(h.monitor, sizeof(h.monitor), "%s", monitor);
-	len = strlen(text_name(name, &h)) - 1; /* without the 0 */
-	names = repo_names(r->texts, &n);
+	len = strlen(repo_text_name(name, &h)) - 1; /* without the 0 */
+	names = repo_files(r->texts, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (strncmp(names[i], name, len) == 0 &&
 		    scan_u64(names[i] + len, 1, INT64_MAX, &v) == 0 && v > last)

@@ -1,4 +1,4 @@
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -92,12 +92,8 @@ by_trouble(const void *a, const void *b)
 /* --- printing -------------------------------------------------------------- */
 
 static const char *
-print_age(const struct row *r, int64_t now_s, char *buf)
+print_time(int64_t s, char *buf)
 {
-	int64_t s = now_s - r->beat.at_s;
-
-	if (r->beat.at_s == 0)
-		return "-";
 	if (s < 120)
 		snprintf(buf, CELL_LEN, "%" PRId64 "s", s);
 	else if (s < 7200)
@@ -106,6 +102,43 @@ print_age(const struct row *r, int64_t now_s, char *buf)
 		snprintf(buf, CELL_LEN, "%" PRId64 "h", s / 3600);
 	else
 		snprintf(buf, CELL_LEN, "%" PRId64 "d", s / 86400);
+	return buf;
+}
+
+static const char *
+print_age(const struct row *r, int64_t now_s, char *buf)
+{
+	return r->beat.at_s == 0 ? "-" : print_time(now_s - r->beat.at_s, buf);
+}
+
+static const char *
+print_oldest(const struct row *r, char *buf)
+{
+	beat_value(&r->beat, "spool-oldest", buf, CELL_LEN);
+	return buf[0] == '\0'
+	    ? "-"
+	    : print_time((int64_t)beat_number(&r->beat, "spool-oldest"), buf);
+}
+
+/* Of what its lists have asked for in their cycles, how much is finished. */
+static const char *
+print_done(const struct row *r, char *buf)
+{
+	uint64_t asked = 0, done = 0, n, f;
+	const char *p = r->beat.text;
+
+	for (; p != NULL && *p != '\0'; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (sscanf(p, "list.%*u=%*s %*u %" SCNu64 " %" SCNu64, &n,
+			&f) != 2 ||
+		    f > n)
+			continue;
+		asked += n;
+		done += f;
+	}
+	if (asked == 0)
+		return "-";
+	snprintf(buf, CELL_LEN, "%.0f%%", 100.0 * (double)done / (double)asked);
 	return buf;
 }
 
@@ -152,18 +185,20 @@ print_row(const struct row *r, int64_t now_s)
 {
 	char age[CELL_LEN], assign[CELL_LEN], spool[CELL_LEN];
 	char rate[CELL_LEN], backlog[CELL_LEN], said[VALUE_LEN];
+	char done[CELL_LEN], oldest[CELL_LEN];
 
 	beat_value(&r->beat, "refused", said, sizeof(said));
 	if (said[0] == '\0')
 		beat_value(&r->beat, "error", said, sizeof(said));
 	/* What a monitor says is shown, not obeyed: lines are printable. */
-	printf("%-11s %-16s %5s %9s %8s %9s %6s %4" PRIu64 "%% %6" PRIu64
-	       "%s%s\n",
+	printf("%-11s %-16s %5s %9s %8s %5s %9s %6s %4" PRIu64
+	       "%% %6s %6" PRIu64 "%s%s\n",
 	    r->trouble, r->name, print_age(r, now_s, age),
 	    print_assign(r, assign), print_value(r, "rate", rate, CELL_LEN),
-	    print_value(r, "backlog", backlog, CELL_LEN),
+	    print_done(r, done), print_value(r, "backlog", backlog, CELL_LEN),
 	    print_bytes(beat_number(&r->beat, "spool"), spool), r->fill,
-	    r->errors, said[0] == '\0' ? "" : "  ", said);
+	    print_oldest(r, oldest), r->errors, said[0] == '\0' ? "" : "  ",
+	    said);
 }
 
 /* --- all ------------------------------------------------------------------- */
@@ -215,9 +250,9 @@ status_print(const char *dir)
 		fill_row(&rows[i], &repo, beats, now_s);
 	if (n > 0)
 		qsort(rows, n, sizeof(*rows), by_trouble);
-	printf("%-11s %-16s %5s %9s %8s %9s %6s %5s %6s\n", "TROUBLE",
-	    "MONITOR", "HEARD", "ASSIGN", "RATE", "BACKLOG", "SPOOL", "FILL",
-	    "ERRORS");
+	printf("%-11s %-16s %5s %9s %8s %5s %9s %6s %5s %6s %6s\n", "TROUBLE",
+	    "MONITOR", "HEARD", "ASSIGN", "RATE", "DONE", "BACKLOG", "SPOOL",
+	    "FILL", "OLDEST", "ERRORS");
 	for (size_t i = 0; i < n; i++) {
 		print_row(&rows[i], now_s);
 		beat_free(&rows[i].beat);

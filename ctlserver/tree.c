@@ -1,4 +1,4 @@
-#include "ctlserver/ctlserver.h"
+#include "ctlserver/ctlpublish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,18 +14,28 @@
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "common/xmalloc.h"
+#include "ctlserver/include.h"
 
 #define DAY_S 86400
 #define RELEASE_LIFE_S (365LL * DAY_S)
 #define ASSIGN_LIFE_S (30LL * DAY_S)
 #define REASON_LEN 512
 
-/* A conf_error_cb: counted and logged. */
+/* A conf_error_cb: counted and logged, once. */
 static void
 on_error(void *arg, const char *file, int line, const char *reason)
 {
 	struct tree *t = arg;
+	char *text = xasprintf("%s:%d: %s", file, line, reason);
 
+	for (size_t i = 0; i < t->nsaid; i++) {
+		if (strcmp(t->said[i], text) == 0) {
+			free(text);
+			return;
+		}
+	}
+	t->said = xreallocarray(t->said, t->nsaid + 1, sizeof(*t->said));
+	t->said[t->nsaid++] = text;
 	t->errors++;
 	conf_log_error(NULL, file, line, reason);
 }
@@ -159,6 +169,29 @@ load_release(struct tree *t)
 		complain(t, "release", 0, "%s", f.text);
 }
 
+static void
+pass_over(void *arg, const char *file, int line, const char *reason)
+{
+	(void)arg;
+	(void)file;
+	(void)line;
+	(void)reason;
+}
+
+void
+tree_settings(struct tree *t)
+{
+	static const struct conf_key keys[] = {
+	    {"canary", 1, -1, 0, set_canary, NULL},
+	    {"life", 1, 2, 1, set_life, NULL},
+	    {0},
+	};
+
+	t->release_life_s = RELEASE_LIFE_S;
+	t->assign_life_s = ASSIGN_LIFE_S;
+	conf_load("release", keys, t, pass_over, NULL);
+}
+
 /* --- files ----------------------------------------------------------------- */
 
 static const struct tree_object *
@@ -185,41 +218,45 @@ look_at(struct tree *t, const char *path)
 	return &t->objects[t->nobjects++];
 }
 
-/* F, of the schedule FILE, is what lies at PATH. */
+/* F, of the schedule INC, is what lies at PATH. */
 static void
-fill_in(
-    struct tree *t, const char *file, struct schedule_file *f, const char *path)
+fill_in(struct tree *t, const struct include *inc, struct schedule_file *f,
+    const char *path)
 {
 	const struct tree_object *o = look_at(t, path);
+	struct include_line at = include_where(inc, f->line);
 
 	if (f->has_object)
-		complain(t, file, f->line,
+		complain(t, at.file, at.line,
 		    "sha256= and size= are written by ctlpublish");
 	else if (o->error != 0)
-		complain(t, file, f->line, "%s: %s", path, strerror(o->error));
+		complain(
+		    t, at.file, at.line, "%s: %s", path, strerror(o->error));
 	memcpy(f->sha, o->object.sha, sizeof(f->sha));
 	f->size = o->object.size;
 	f->has_object = 1;
 }
 
 static void
-fill_files(
-    struct tree *t, const char *file, const char *monitor, struct schedule *s)
+fill_files(struct tree *t, const struct include *inc, const char *monitor,
+    struct schedule *s)
 {
 	char own[PATH_MAX], path[PATH_MAX];
+	struct include_line at;
 
 	for (size_t i = 0; i < s->nfiles; i++) {
 		snprintf(
 		    own, sizeof(own), "files/%s/%s", monitor, s->files[i].name);
 		snprintf(path, sizeof(path), "files/%s", s->files[i].name);
 		fill_in(
-		    t, file, &s->files[i], access(own, F_OK) == 0 ? own : path);
+		    t, inc, &s->files[i], access(own, F_OK) == 0 ? own : path);
 	}
 	for (size_t i = 0; i < s->ncodes; i++) {
 		snprintf(path, sizeof(path), "code/%s", s->codes[i].name);
-		fill_in(t, file, &s->codes[i], path);
+		fill_in(t, inc, &s->codes[i], path);
+		at = include_where(inc, s->codes[i].line);
 		if (signed_release_withdrawn(&t->parsed, s->codes[i].sha))
-			complain(t, file, s->codes[i].line,
+			complain(t, at.file, at.line,
 			    "%s was withdrawn, see release", path);
 	}
 }
@@ -227,14 +264,17 @@ fill_files(
 /* --- monitors --------------------------------------------------------------- */
 
 static void
-check_programs(struct tree *t, const char *file, const struct schedule *s)
+check_programs(
+    struct tree *t, const struct include *inc, const struct schedule *s)
 {
 	const struct schedule_list *l;
+	struct include_line at;
 
 	for (l = s->lists; l < s->lists + s->nlists; l++) {
+		at = include_where(inc, l->line);
 		if (schedule_code_of(s, l) == NULL &&
 		    !signed_release_installed(&t->parsed, l->argv[0]))
-			complain(t, file, l->line,
+			complain(t, at.file, at.line,
 			    "program %s has no code line here and is not "
 			    "installed in release",
 			    l->argv[0]);
@@ -245,19 +285,23 @@ static void
 load_monitor(struct tree *t, const char *name)
 {
 	struct tree_monitor m = {.schedule = NULL};
+	struct include inc;
 	char file[PATH_MAX];
 
 	snprintf(m.name, sizeof(m.name), "%s", name);
 	snprintf(file, sizeof(file), "monitors/%s", name);
-	m.schedule = schedule_load(file, SCHEDULE_CHECK_TEXT, on_error, t);
+	if (include_load(&inc, file, on_error, t) == 0)
+		m.schedule = schedule_parse(
+		    file, inc.text, SCHEDULE_CHECK_TEXT, include_error, &inc);
 	if (m.schedule != NULL) {
 		if (strcmp(m.schedule->monitor, name) != 0)
 			complain(t, file, 0,
 			    "the file is called %s, but its monitor is %s",
 			    name, m.schedule->monitor);
-		fill_files(t, file, name, m.schedule);
-		check_programs(t, file, m.schedule);
+		fill_files(t, &inc, name, m.schedule);
+		check_programs(t, &inc, m.schedule);
 	}
+	include_clear(&inc);
 	t->monitors =
 	    xreallocarray(t->monitors, t->nmonitors + 1, sizeof(*t->monitors));
 	t->monitors[t->nmonitors++] = m;
@@ -335,6 +379,9 @@ tree_clear(struct tree *t)
 	free(t->objects);
 	free(t->rules);
 	free(t->canaries);
+	for (size_t i = 0; i < t->nsaid; i++)
+		free(t->said[i]);
+	free(t->said);
 	signed_release_clear(&t->parsed);
 	memset(t, 0, sizeof(*t));
 }

@@ -36,12 +36,13 @@ ignore_error(void *arg, const char *file, int line, const char *reason)
 
 /* Whether the text is good is the monitor's to judge; here it only says what may
  * be asked for. */
-static void
-read_assign(struct view *v, const struct signed_text *t)
+int
+view_read(struct view *v, const struct signed_text *t)
 {
 	struct schedule *s = NULL;
 	struct signed_head h;
 	struct signed_fault f;
+	int rc = 0;
 	char *body = signed_open(t, SIGNED_ASSIGN, NULL, &h, &f);
 
 	if (body != NULL)
@@ -51,9 +52,10 @@ read_assign(struct view *v, const struct signed_text *t)
 		add_objects(v, s->files, s->nfiles);
 		add_objects(v, s->codes, s->ncodes);
 	} else
-		log_warn("an assign is damaged: its files are not served");
+		rc = -1;
 	schedule_free(s);
 	free(body);
+	return rc;
 }
 
 int
@@ -77,7 +79,10 @@ view_load(struct view *v, const struct repo *repo, const char *monitor)
 		log_warn("%s: assign %" PRIu64 ": %s", monitor, h.version,
 		    strerror(errno));
 	else {
-		read_assign(v, &t);
+		if (view_read(v, &t) == -1)
+			log_warn("%s: assign %" PRIu64
+				 " is damaged: its files are not served",
+			    monitor, h.version);
 		free((char *)t.text);
 	}
 	return 1;

@@ -200,7 +200,8 @@ main(int argc, char **argv)
 	log_init("datacli", cli.daemon, cli.verbose);
 	c->root = atomicfile_mkdir(AT_FDCWD, c->dir, 0755);
 	if (c->root == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s", c->dir, strerror(errno));
+		log_fatal(
+		    prog_exit_code(errno), "%s: %s", c->dir, strerror(errno));
 	lock = atomicfile_lock(c->root, "datacli.lock");
 	if (lock == -1)
 		log_fatal(EXIT_TEMPORARY, "%s/datacli.lock: %s", c->dir,

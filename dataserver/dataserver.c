@@ -188,7 +188,7 @@ open_spool(struct server *srv)
 	int lock;
 
 	if (segment_dir_open(&srv->dir, opts.dir, 1, &why) == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s: %s", opts.dir, why,
+		log_fatal(prog_exit_code(errno), "%s: %s: %s", opts.dir, why,
 		    strerror(errno));
 	lock = atomicfile_lock(srv->dir.state, "dataserver");
 	if (lock == -1)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/atomicfile.h"
+#include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
 
@@ -132,8 +133,14 @@ look(int root, struct archive_target *t)
 
 	fd = openat(root, t->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1 && errno == ENOENT && t->is_cycle) {
-		if (pack_undo(root, t->path) == -1)
+		if (pack_undo(root, t->path) == -1) {
+			/* Not the segment's fault, which the caller names. */
+			if (errno == EBADMSG)
+				log_warn("%s.gz: is damaged: nothing can be "
+					 "added to it",
+				    t->path);
 			return -1;
+		}
 		fd = openat(root, t->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	}
 	if (fd == -1)

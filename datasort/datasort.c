@@ -133,12 +133,20 @@ sort_all(void)
 		return 0;
 	dir = fd == -1 ? NULL : fdopendir(fd);
 	if (dir == NULL)
-		log_fatal(EXIT_PERMANENT, "%s/incoming: %s", opts.dir,
+		log_fatal(prog_exit_code(errno), "%s/incoming: %s", opts.dir,
 		    strerror(errno));
-	while ((e = readdir(dir)) != NULL) {
+	for (;;) {
+		errno = 0;
+		e = readdir(dir);
+		if (e == NULL)
+			break;
 		if (scan_name(e->d_name) == 0 &&
 		    sorter_run(&cfg, e->d_name) == -1)
 			rc = -1;
+	}
+	if (errno != 0) {
+		log_warn("%s/incoming: %s", opts.dir, strerror(errno));
+		rc = -1;
 	}
 	closedir(dir);
 	return rc;
@@ -157,7 +165,8 @@ main(int argc, char **argv)
 	load_conf();
 	cfg.root = open(opts.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (cfg.root == -1)
-		log_fatal(EXIT_PERMANENT, "%s: %s", opts.dir, strerror(errno));
+		log_fatal(
+		    prog_exit_code(errno), "%s: %s", opts.dir, strerror(errno));
 	for (int i = first; i < argc; i++) {
 		if (scan_name(argv[i]) == -1)
 			log_fatal(EXIT_PERMANENT,

@@ -15,7 +15,8 @@
 #define NOTE_MAX 4096 /* bytes */
 
 /* The note "VERB SHA-256 #check" that the client left about NUMBER: 1, 0 if
- * there is none or it is damaged (logged), -1 with errno. */
+ * there is none, -1 with errno.  One that is damaged goes (logged): the client
+ * makes it again in its next pass, because the monitor still says the same. */
 static int
 read_note(const struct sorter *s, const char *verb, struct ledger_entry *e)
 {
@@ -33,8 +34,10 @@ read_note(const struct sorter *s, const char *verb, struct ledger_entry *e)
 	    segment_dir_unhex(words[1], e->sha, sizeof(e->sha)) == 0)
 		rc = 1;
 	else
-		sorter_warn(s, e->number, suffix, "is damaged");
+		sorter_warn(s, e->number, suffix, "is damaged; removed");
 	free(text);
+	if (rc == 0)
+		return atomicfile_unlink(s->incoming, name);
 	return rc;
 }
 

@@ -8,9 +8,12 @@
 
 #include "common/atomicfile.h"
 #include "common/conf.h"
+#include "common/crcline.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
+
+#define STATE_MAX (64u << 10) /* bytes of a state file */
 
 static const char *
 set_number(void *ctx, char **words, int nwords, int line)
@@ -79,6 +82,21 @@ position_check(const char *list)
 	return NULL;
 }
 
+/* What P->state says; 0 or -1, logged. */
+static int
+read_state(struct position *p)
+{
+	if (crcline_file(AT_FDCWD, p->state, STATE_MAX) == 0)
+		return conf_load(
+			   p->state, state_keys, p, conf_log_error, NULL) == 0
+		    ? 0
+		    : -1;
+	log_warn("%s: %s", p->state,
+	    errno == EBADMSG ? "a line does not match its check word"
+			     : strerror(errno));
+	return -1;
+}
+
 void
 position_load(struct position *p, const char *state, const char *list)
 {
@@ -87,7 +105,7 @@ position_load(struct position *p, const char *state, const char *list)
 	p->list = list;
 	if (state == NULL || (access(state, F_OK) == -1 && errno == ENOENT))
 		return;
-	if (conf_load(state, state_keys, p, conf_log_error, NULL) != 0) {
+	if (read_state(p) == -1) {
 		log_warn("%s: state not usable: beginning a new cycle", state);
 		memset(p, 0, sizeof(*p));
 		p->state = state;
@@ -101,16 +119,22 @@ position_load(struct position *p, const char *state, const char *list)
 void
 position_save(struct position *p, uint64_t accepted, int64_t now_ns)
 {
-	char *text;
+	char *line[6], *text;
 
 	p->saved_ns = now_ns;
 	p->dirty = 0;
 	if (p->state == NULL)
 		return;
-	text = xasprintf("cycle %u\naccepted %llu\nopen %d\nfile \"%s\"\n"
-			 "update \"%s\"\nidentity \"%s\"\n",
-	    p->cycle, (unsigned long long)accepted, p->open, p->list, p->update,
-	    p->identity);
+	line[0] = crcline_printf("cycle %u", p->cycle);
+	line[1] = crcline_printf("accepted %ju", (uintmax_t)accepted);
+	line[2] = crcline_printf("open %d", p->open);
+	line[3] = crcline_printf("file \"%s\"", p->list);
+	line[4] = crcline_printf("update \"%s\"", p->update);
+	line[5] = crcline_printf("identity \"%s\"", p->identity);
+	text = xasprintf("%s%s%s%s%s%s", line[0], line[1], line[2], line[3],
+	    line[4], line[5]);
+	for (int i = 0; i < 6; i++)
+		free(line[i]);
 	if (atomicfile_write(AT_FDCWD, p->state, text, strlen(text), 0644) ==
 	    -1)
 		log_warn("%s: cannot keep the position: %s", p->state,

@@ -3,7 +3,7 @@
  * a restart.  Whether targets are accepted by acks or by standard output, and
  * when to save, is gen.c's.
  *
- * The state file, replaced as a whole:
+ * The state file, replaced as a whole; each line with its check word (crcline):
  *
  *	cycle 1700000000	begun last
  *	accepted 1234		its targets 1..1234 need not be sent again

@@ -8,12 +8,16 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/atomicfile.h"
 #include "common/chan.h"
+#include "common/clock.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "listmgr/sync.h"
@@ -139,6 +143,53 @@ write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent)
 	n->sent_ns = now_ns;
 }
 
+/* When the oldest segment that the archive does not have was closed; 0: there is
+ * none. */
+static int64_t
+oldest_s(int dir)
+{
+	uint64_t *numbers = NULL;
+	struct stat st;
+	char name[32];
+	int64_t at_s = 0;
+
+	if (segment_dir_list(dir, ".warts", &numbers) > 0) {
+		snprintf(name, sizeof(name), "%" PRIu64 ".warts", numbers[0]);
+		if (fstatat(dir, name, &st, 0) == 0)
+			at_s = st.st_mtime;
+	}
+	free(numbers);
+	return at_s;
+}
+
+/* What is there may grow to the quota, and to where the disk is full. */
+static uint64_t
+fill_percent(const struct settings *s, int dir, uint64_t bytes)
+{
+	uint64_t most = s->quota;
+	struct statvfs fs;
+
+	if (fstatvfs(dir, &fs) == 0 &&
+	    (most == 0 || bytes + fs.f_bavail * fs.f_frsize < most))
+		most = bytes + fs.f_bavail * fs.f_frsize;
+	return most <= bytes ? 100
+			     : (uint64_t)(100.0 * (double)bytes / (double)most);
+}
+
+static void
+write_segments(const struct beat_config *b, struct chan *chan, int dir)
+{
+	uint64_t bytes = segment_dir_bytes(dir);
+	int64_t at_s = oldest_s(dir), now_s = clock_wall_ns() / NS_PER_SEC;
+
+	chan_printf(chan, "beat spool=%" PRIu64, bytes);
+	chan_printf(chan, "beat spool-fill=%" PRIu64,
+	    fill_percent(b->settings, dir, bytes));
+	if (at_s != 0)
+		chan_printf(chan, "beat spool-oldest=%" PRId64,
+		    now_s > at_s ? now_s - at_s : 0);
+}
+
 static void
 write_spool(const struct beat_config *b, struct chan *chan)
 {
@@ -150,7 +201,7 @@ write_spool(const struct beat_config *b, struct chan *chan)
 	if (dir != -1)
 		fd = openat(dir, "spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd != -1) {
-		chan_printf(chan, "beat spool=%" PRIu64, segment_dir_bytes(fd));
+		write_segments(b, chan, fd);
 		close(fd);
 	}
 	if (dir != -1)

@@ -97,6 +97,18 @@ conf_silence(void *ctx, char **words, int nwords, int line)
 	return duration(words[1], PERIOD_MAX_NS, &r->s->silence_ns);
 }
 
+static const char *
+conf_quota(void *ctx, char **words, int nwords, int line)
+{
+	struct reading *r = ctx;
+
+	(void)nwords;
+	(void)line;
+	return scan_u64(words[1], 1, UINT64_MAX, &r->s->quota) == -1
+	    ? "not a number of bytes"
+	    : NULL;
+}
+
 /* Keys whose value is a path. */
 static const char *
 conf_path(void *ctx, char **words, int nwords, int line)
@@ -132,6 +144,7 @@ static const struct conf_key keys[] = {
     {"period", 1, 1, 1, conf_period, "period 60s"},
     {"silence", 1, 1, 1, conf_silence, "silence 60s"},
     {"spool", 1, 1, 1, conf_path, "spool DIRECTORY"},
+    {"spool-quota", 1, 1, 1, conf_quota, "spool-quota BYTES"},
     {"prober-status", 1, 1, 1, conf_path, "prober-status FILE"},
     {"prober-dnp", 1, 1, 1, conf_path, "prober-dnp FILE"},
     {"prober-limits", 1, 1, 1, conf_path, "prober-limits FILE"},

@@ -46,6 +46,7 @@ struct settings {
 	int64_t period_ns, silence_ns;
 	char *spool, *status; /* the Prober's; NULL: not said, as below */
 	char *dnp, *limits;
+	uint64_t quota; /* bytes of the spool, 0: as the disk has */
 };
 
 /* Read PATH.  0, or -1 with all errors logged. */

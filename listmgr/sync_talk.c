@@ -175,7 +175,11 @@ body_done(struct sync *s)
 	if (rc == -1)
 		refuse_wanted(s, &f);
 	sync_talk_drop(s);
-	ask(s);
+	/* A disk that fails is no fault of the text: once more, and soon. */
+	if (rc == -1 && f.code == SIGNED_IO)
+		sync_give_up(s, f.text);
+	else
+		ask(s);
 }
 
 void

@@ -28,7 +28,7 @@
 /* A turn nearer than this fetches the replies; else the ring wakes us. */
 #define RX_WATCH_NS (2 * NS_PER_MS)
 #define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
-#define NAPPING_NS (25 * NS_PER_MS) /* then the loop sees to other things */
+#define NAPPING_NS (50 * NS_PER_MS) /* then the loop sees to other things */
 
 /* --- receive ---------------------------------------------------------------- */
 
@@ -277,6 +277,7 @@ turn(struct engine *e)
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
+	window_prefetch_ready(&e->window);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);

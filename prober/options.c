@@ -12,6 +12,10 @@
 #define PPS_DEFAULT 20
 #define PPS_MAX 10000000
 #define WINDOW_MAX 10000000
+#define MONITOR_MAX 254 /* of sc_remoted */
+#define MONITOR_CHARS                                                    \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
+	".-"
 #define EXIT_USAGE 255 /* as scamper */
 
 static const char *
@@ -135,7 +139,19 @@ print_version(void *ctx, const char *arg)
 }
 
 STRING_OPTION(set_control_path, control.path)
-STRING_OPTION(set_remote, control.remote)
+
+static const char *
+set_remote(void *ctx, const char *arg)
+{
+	const char *colon = strrchr(arg, ':');
+	uint32_t port;
+
+	if (colon == NULL || colon == arg ||
+	    scan_u32(colon + 1, 1, 65535, &port) == -1)
+		return "a name and a port are needed: NAME:PORT";
+	((struct options *)ctx)->control.remote = arg;
+	return NULL;
+}
 
 /* "PORT" on the loopback interface, "IP:PORT", "[IP6]:PORT". */
 static const char *
@@ -253,9 +269,9 @@ set_control_word(struct options *o, const char *arg)
 		o->control.ca = ca;
 	else if (strcasecmp(arg, "notls") == 0 ||
 	    strcasecmp(arg, "notls-remote") == 0)
-		o->control.plain = 1;
+		o->control.tls = 0;
 	else if (strcasecmp(arg, "tls") == 0)
-		o->control.plain = 0;
+		o->control.tls = 2;
 	else if (strcasecmp(arg, "outcopy") == 0)
 		o->control.outcopy = 1;
 	else
@@ -439,6 +455,10 @@ check(struct options *o, char **operands, int n)
 		return "-p 0 needs a window, -w";
 	if (o->polite.rates.dead_man_ns != 0 && o->polite.limits == NULL)
 		return "--dead-man goes with --limits";
+	if (o->control.remote != NULL && o->monitor != NULL &&
+	    (strlen(o->monitor) > MONITOR_MAX ||
+		o->monitor[strspn(o->monitor, MONITOR_CHARS)] != '\0'))
+		return "-M: with -R a name has letters, digits, . and - only";
 	if (o->list_name != NULL && *o->list_name == '\0')
 		return "-l: the name is empty";
 	return NULL;
@@ -456,7 +476,10 @@ options_parse(struct options *o, int argc, char **argv)
 	o->polite.prefix_len[0] = 24;
 	o->polite.prefix_len[1] = 48;
 	o->control.generation = 2021;
-	first = prog_options(&usage, table, argc, argv, o);
+	o->control.tls = 1;
+	first = options_alias(o, argc, argv);
+	if (first == 0)
+		first = prog_options(&usage, table, argc, argv, o);
 	o->out.monitor = o->monitor;
 	why = check(o, argv + first, argc - first);
 	if (why != NULL)

@@ -29,6 +29,10 @@ int options_has_clients(const struct options *o);
 /* Say what is wrong and how to use it; exit 255. */
 _Noreturn void options_refuse(const char *why);
 
+/* Called as scamper-ping or the like: the command is in O, and the index of the
+ * first address is returned; else 0. */
+int options_alias(struct options *o, int argc, char **argv);
+
 /* Parse; usage errors end the program (255).  The index of the first operand. */
 int options_parse(struct options *o, int argc, char **argv);
 

@@ -1,5 +1,6 @@
 #include "prober/polite.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "prober/prober.h"
 
 #define SLOTS_MIN 1024
+#define RECHECK_NS (600 * NS_PER_SEC) /* a measurement takes less */
 #define PREFIX_KEY 0x80 /* beside the family: a prefix, not an address */
 
 static int64_t
@@ -194,6 +196,17 @@ pop(struct polite *p)
 	return first;
 }
 
+/* Is T's address one that must not be probed since it was admitted?  That is
+ * asked only as long as measurements may last. */
+static int
+is_forbidden(struct polite *p, const struct task *t, int64_t now_ns)
+{
+	if (p->floor_is_new)
+		p->recheck_ns = now_ns + RECHECK_NS;
+	p->floor_is_new = 0;
+	return now_ns < p->recheck_ns && polite_refuses(p, &t->dst);
+}
+
 struct task *
 polite_take(struct window *w)
 {
@@ -201,6 +214,11 @@ polite_take(struct window *w)
 	int64_t due_ns;
 
 	while ((t = window_take_ready(w)) != NULL) {
+		if (is_forbidden(w->polite, t, w->now_ns)) {
+			t->where = TASK_IDLE;
+			t->m->tech->failed(t, EACCES);
+			continue;
+		}
 		due_ns = polite_claim(w->polite, &t->dst, w->now_ns);
 		if (due_ns == 0)
 			return t;

@@ -83,7 +83,8 @@ int64_t polite_admit(struct polite *p, const struct addr *a, int64_t now_ns);
 int64_t polite_claim(struct polite *p, const struct addr *a, int64_t now_ns);
 
 /* As window_take_ready(), for a task whose packet may go now; W->polite is
- * set.  Those before it that must wait are put aside. */
+ * set.  Those before it that must wait are put aside, and those to a prefix that
+ * has come to the floor since they began have failed (EACCES). */
 struct task *polite_take(struct window *w);
 
 /* Those put aside whose time has come are ready again. */

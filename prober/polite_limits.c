@@ -131,6 +131,7 @@ read_limits(struct polite *p, const struct stat *st)
 	}
 	prefixset_free(p->limits.floor);
 	p->limits = l;
+	p->floor_is_new = 1;
 	p->alive_ns = modified_ns(st);
 	put_in_force(p);
 	log_info("%s: %u packets/s, %u to an address, %u to a prefix "
@@ -197,6 +198,7 @@ look_at_floor(struct polite *p)
 		return -1;
 	prefixset_free(p->floor);
 	p->floor = ps;
+	p->floor_is_new = 1;
 	log_info("%s: %zu prefixes", p->cfg.floor, prefixset_count(ps));
 	return 1;
 }

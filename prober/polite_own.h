@@ -52,6 +52,8 @@ struct polite {
 	struct stat seen, floor_seen; /* the files when last looked at */
 	int64_t alive_ns; /* modification time of the last good one */
 	const char *stopped; /* why, or NULL */
+	int floor_is_new; /* since the last packet */
+	int64_t recheck_ns; /* until then tasks may be older than the floor */
 	struct polite_budget *slots; /* open addressing */
 	uint32_t nslots, nused;
 	struct polite_waiting *heap; /* nheap; stale entries are passed over */

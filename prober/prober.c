@@ -14,6 +14,7 @@
 #include "prober/source/source.h"
 
 #define QUEUE_COMMANDS 65536
+#define LARGE_PAGES_PPS 5000 /* above, 4 MB of memory are worth it */
 
 struct prober {
 	struct options opt;
@@ -134,6 +135,7 @@ open_engine(struct prober *p)
 	struct options *o = &p->opt;
 
 	window_init(&e->window, o->window);
+	e->window.large_pages = o->pps == 0 || o->pps > LARGE_PAGES_PPS;
 	pacer_init(&e->pacer, o->pps);
 	open_limits(p);
 	cmdqueue_init(&e->admit.queue, QUEUE_COMMANDS);

@@ -15,55 +15,77 @@
 
 #define TX_RETRY_NS NS_PER_MS
 #define HEADERS_MAX 128 /* bytes in front of a payload */
+#define FRAME_ALIGN 16 /* PROBE_SIZE_MAX is a multiple */
 
-/* PR as packet I of the batch, or -1.  One that is larger than they are takes
- * another place, of which there is one: then the batch ends with it. */
-static int
-build_packet(struct batch *b, int i, const struct probe *pr, int *large)
+/* A packet larger than the frames are has a place of its own; there is one. */
+static uint8_t *
+large_place(struct batch *b)
 {
-	uint8_t *at = b->bytes + (size_t)i * PROBE_SIZE_MAX;
-	size_t cap = PROBE_SIZE_MAX;
-	int len;
-
-	if (pr->payload_len > PROBE_SIZE_MAX - HEADERS_MAX) {
-		if (b->large == NULL)
-			b->large = xmalloc(UINT16_MAX);
-		at = b->large;
-		cap = UINT16_MAX;
-		*large = 1;
-	}
-	len = packet_build(pr, at, cap);
-	b->frames[i].packet = at;
-	b->frames[i].len = (uint16_t)len;
-	return len;
+	if (b->large == NULL)
+		b->large = xmalloc(UINT16_MAX);
+	return b->large;
 }
 
-/* Build frames for the tasks that wait longest. */
+/* Routes may have changed since T's last probe, but for one that was asked
+ * for. */
+static void
+follow_route(struct link *l, struct task *t)
+{
+	const struct technique *tech = t->m->tech;
+	uint8_t epoch = link_epoch(l);
+
+	if (t->epoch == epoch)
+		return;
+	if (tech->route == NULL || tech->route(t->m->conf) == NULL)
+		t->path = link_follow(l, t->path, &t->dst);
+	t->epoch = epoch;
+}
+
+/* Put a frame of LEN bytes at BYTES into the batch, for T. */
+static void
+add_frame(struct batch *b, struct task *t, const struct probe *pr,
+    const uint8_t *bytes, int len)
+{
+	int i = b->count++;
+
+	b->frames[i].packet = bytes;
+	b->frames[i].len = (uint16_t)len;
+	b->frames[i].family = t->dst.family;
+	b->frames[i].path = t->path;
+	b->owner[i].task = t;
+	b->owner[i].id = pr->id;
+}
+
+/* Build frames for the tasks that wait longest, close to each other: after a
+ * sleep, lines and pages of memory are what costs. */
 static void
 build_batch(struct engine *e, uint32_t most)
 {
 	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
 	struct batch *b = &e->batch;
+	uint8_t *at = b->bytes;
 	struct probe pr;
 	struct task *t;
-	int i, large = 0;
+	int len, large = 0;
 
 	b->first = b->count = 0;
 	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
-		i = b->count;
+		follow_route(e->link, t);
 		t->m->tech->probe(t, &pr);
-		if (build_packet(b, i, &pr, &large) == -1) {
+		large = pr.payload_len > PROBE_SIZE_MAX - HEADERS_MAX;
+		if (large)
+			at = large_place(b);
+		len =
+		    packet_build(&pr, at, large ? UINT16_MAX : PROBE_SIZE_MAX);
+		if (len == -1) {
 			e->stats.tx_errors++;
 			t->where = TASK_IDLE;
 			t->m->tech->failed(t, EMSGSIZE);
 			continue;
 		}
 		t->where = TASK_SENDING;
-		b->frames[i].family = t->dst.family;
-		b->frames[i].path = t->path;
-		b->owner[i].task = t;
-		b->owner[i].id = pr.id;
-		b->count++;
+		add_frame(b, t, &pr, at, len);
+		at += (len + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 	}
 }
 

@@ -72,9 +72,7 @@ window_init(struct window *w, uint32_t max)
 static void
 drop_extras(struct task *t)
 {
-	struct extra *x, *next;
-
-	for (x = *t->m->tech->extras(t); x != NULL; x = next) {
+	for (struct extra *x = *t->m->tech->extras(t), *next; x; x = next) {
 		next = x[-1].next;
 		free(x - 1);
 	}
@@ -83,11 +81,9 @@ drop_extras(struct task *t)
 static void
 drop_task(void *arg, const struct task *t)
 {
-	struct task *mine = (struct task *)(uintptr_t)t;
-
 	(void)arg;
 	if (t->m->tech->extras != NULL)
-		drop_extras(mine);
+		drop_extras((struct task *)(uintptr_t)t);
 	technique_unref(t->m);
 }
 
@@ -270,15 +266,15 @@ index_remove(struct window *w, const struct task *t)
 
 /*
  * A chunk for CHUNK_COUNT things of SIZE bytes, appended to LIST of *N.  The
- * first stays in small pages, of which only those in use count.
+ * first stays in small pages, of which only those in use count, unless LARGE.
  */
 static void
-new_chunk(uint8_t ***list, uint32_t *n, size_t size)
+new_chunk(uint8_t ***list, uint32_t *n, size_t size, int large)
 {
 	size_t bytes = CHUNK_COUNT * size;
 	uint8_t *p = xaligned(LARGE_PAGE, bytes);
 
-	if (*n > 0)
+	if (*n > 0 || large)
 		want_large_pages(p, bytes);
 	*list = xreallocarray(*list, *n + 1u, sizeof(**list));
 	(*list)[(*n)++] = p;
@@ -291,7 +287,8 @@ take_id(struct window *w)
 	if (w->nfree > 0)
 		return w->free[--w->nfree];
 	if (w->ntasks == w->nchunks << CHUNK_BITS) {
-		new_chunk(&w->chunks, &w->nchunks, w->task_size);
+		new_chunk(
+		    &w->chunks, &w->nchunks, w->task_size, w->large_pages);
 		w->free = xreallocarray(w->free,
 		    (size_t)w->nchunks << CHUNK_BITS, sizeof(*w->free));
 	}
@@ -308,7 +305,8 @@ take_block(struct window *w)
 		return b;
 	}
 	if (w->new_blocks == w->new_blocks_end) {
-		new_chunk(&w->block_chunks, &w->nblock_chunks, sizeof(*b));
+		new_chunk(&w->block_chunks, &w->nblock_chunks, sizeof(*b),
+		    w->large_pages);
 		w->new_blocks = (void *)w->block_chunks[w->nblock_chunks - 1];
 		w->new_blocks_end = w->new_blocks + CHUNK_COUNT;
 	}
@@ -409,17 +407,12 @@ window_remove(struct window *w, struct task *t)
 void *
 technique_extra(void **chain, size_t size)
 {
-	struct extra *x = xcalloc(1, sizeof(*x) + size);
+	struct extra *x = xcalloc(1, sizeof(*x) + size), *first = *chain;
 
-	if (*chain == NULL) {
-		*chain = x + 1;
-	} else {
-		struct extra *first = *chain;
-
-		x->next = first[-1].next;
-		first[-1].next = x + 1;
-	}
-	return x + 1;
+	if (first == NULL)
+		return *chain = x + 1;
+	x->next = first[-1].next;
+	return first[-1].next = x + 1;
 }
 
 /*
@@ -506,6 +499,20 @@ window_take_ready(struct window *w)
 	window_prefetch_behind(&w->ready);
 	t->where = TASK_IDLE;
 	return t;
+}
+
+void
+window_prefetch_ready(const struct window *w)
+{
+	const struct task *t;
+
+	for (uint32_t i = 0; i < AHEAD_TASK && i < w->ready.count; i++)
+		window_prefetch_task(fifo_peek(&w->ready, i));
+	for (uint32_t i = 0; i < AHEAD_BLOCK && i < w->ready.count; i++) {
+		t = fifo_peek(&w->ready, i);
+		if (t != NULL)
+			window_prefetch_block(t);
+	}
 }
 
 uint32_t

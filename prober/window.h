@@ -46,6 +46,7 @@ struct task {
 	struct addr dst;
 	uint8_t where; /* enum task_where */
 	uint8_t timeout; /* index of the class */
+	uint8_t epoch; /* of the routes when its path was looked up */
 	uint8_t halted; /* ended by who asked for it */
 	max_align_t state[];
 };
@@ -100,6 +101,7 @@ struct window {
 	struct timeout timeout;
 	int64_t now_ns; /* of this turn */
 	struct polite *polite; /* NULL: no budgets */
+	int large_pages; /* for few tasks as well, where speed matters more */
 };
 
 void window_init(struct window *w, uint32_t max); /* MAX tasks */
@@ -130,6 +132,8 @@ void window_each(const struct window *w,
 void window_remove(struct window *w, struct task *t);
 /* The task that waits longest for a credit, removed from the list; or NULL. */
 struct task *window_take_ready(struct window *w);
+/* Some will be taken now: fetch the first ones, behind which nobody was. */
+void window_prefetch_ready(const struct window *w);
 /* How many wait for a credit. */
 uint32_t window_ready(const struct window *w);
 /* The task that is done first and stays in the list; NULL if none. */

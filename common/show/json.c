@@ -6,9 +6,9 @@
  */
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/show/json_out.h"
+#include "common/show/parts.h"
 #include "common/show/show.h"
 #include "common/warts/trace_hop.h"
 
@@ -62,46 +62,6 @@ struct about {
 /* --- traceroutes ------------------------------------------------------------ */
 
 static void
-mpls_labels(struct json *j, const struct warts_ext *e)
-{
-	json_open(j, "mpls_labels", '[');
-	for (size_t i = 0; i + 4 <= e->len; i += 4) {
-		const uint8_t *p = e->data + i;
-
-		json_open(j, NULL, '{');
-		json_u32(j, "mpls_ttl", p[3]);
-		json_u32(j, "mpls_s", p[2] & 1);
-		json_u32(j, "mpls_exp", p[2] >> 1 & 7);
-		json_u32(j, "mpls_label",
-		    (uint32_t)p[0] << 12 | (uint32_t)p[1] << 4 | p[2] >> 4);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
-static void
-hop_extensions(struct json *j, const struct warts_exts *x)
-{
-	const char *sep = j->sep;
-
-	json_open(j, "icmpext", '[');
-	j->sep = ",";
-	for (int i = 0; i < x->count; i++) {
-		const struct warts_ext *e = &x->ext[i];
-
-		json_open(j, NULL, '{');
-		json_u32(j, "ie_cn", e->class_num);
-		json_u32(j, "ie_ct", e->class_type);
-		json_u32(j, "ie_dl", e->len);
-		if (e->class_num == 1 && e->class_type == 1)
-			mpls_labels(j, e);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-	j->sep = sep;
-}
-
-static void
 hop_icmp(struct json *j, const struct about *about, const struct warts_hop *h)
 {
 	json_u32(j, "icmp_type", h->icmp_type);
@@ -133,12 +93,8 @@ hop_object(struct json *j, const struct about *about, const struct warts_hop *h)
 	json_u32(j, "probe_ttl", h->probe_ttl);
 	json_u32(j, "probe_id", h->attempt + 1u);
 	json_u32(j, "probe_size", h->probe_size);
-	if (h->tx.sec != 0) {
-		json_open(j, "tx", '{');
-		json_u32(j, "sec", h->tx.sec);
-		json_u32(j, "usec", h->tx.usec);
-		json_close(j, '}');
-	}
+	if (h->tx.sec != 0)
+		parts_tv(j, "tx", j->sep, h->tx);
 	json_milli(j, "rtt", h->rtt_us);
 	json_u32(j, "reply_ttl", h->reply_ttl);
 	json_u32(j, "reply_tos", h->reply_tos);
@@ -152,8 +108,7 @@ hop_object(struct json *j, const struct about *about, const struct warts_hop *h)
 		hop_icmp(j, about, h);
 	if (h->flags & WARTS_HOP_TCP)
 		json_u32(j, "tcp_flags", h->tcp_flags);
-	if (h->exts.count != 0)
-		hop_extensions(j, &h->exts);
+	parts_extensions(j, &h->exts);
 	json_close(j, '}');
 }
 
@@ -256,23 +211,6 @@ trace_ports(struct json *j, const struct warts_trace *t)
 	}
 }
 
-/* The local time of T in the form it has in every release. */
-static void
-trace_start(struct json *j, struct warts_tv t)
-{
-	time_t sec = (time_t)t.sec;
-	struct tm tm;
-	char ftime[32];
-
-	localtime_r(&sec, &tm);
-	strftime(ftime, sizeof(ftime), "%Y-%m-%d %H:%M:%S", &tm);
-	json_open(j, "start", '{');
-	json_u32(j, "sec", t.sec);
-	json_u32(j, "usec", t.usec);
-	json_str(j, "ftime", ftime);
-	json_close(j, '}');
-}
-
 static void
 trace_head(struct json *j, const struct about *about)
 {
@@ -296,7 +234,7 @@ trace_head(struct json *j, const struct about *about)
 	json_u32(j, "stop_data", t->stop_data);
 	if (t->errmsg != NULL && about->newer)
 		json_str(j, "errmsg", t->errmsg);
-	trace_start(j, t->start);
+	parts_start(j, t->start);
 }
 
 static void

@@ -81,6 +81,16 @@ json_u32(struct json *j, const char *key, uint32_t v)
 }
 
 void
+json_i32(struct json *j, const char *key, int32_t v)
+{
+	char *p = begin(j, key, DIGITS_MAX + 1);
+
+	if (v < 0)
+		*p++ = '-';
+	end(j, put_decimal(p, v < 0 ? -(uint32_t)v : (uint32_t)v));
+}
+
+void
 json_share(struct json *j, const char *key, uint32_t part, uint32_t whole)
 {
 	end(j, begin(j, key, 0));

@@ -22,6 +22,7 @@ struct json {
 	struct wbuf *out;
 	const char *sep; /* "," or ", " */
 	int some; /* the innermost thing open has a member */
+	int newer; /* what is printed is as of 2026: for the caller's use */
 };
 
 /* Append to the object or array that is open: KEY NULL in an array.  BRACKET is
@@ -29,6 +30,7 @@ struct json {
 void json_open(struct json *j, const char *key, char bracket);
 void json_close(struct json *j, char bracket);
 void json_u32(struct json *j, const char *key, uint32_t v);
+void json_i32(struct json *j, const char *key, int32_t v);
 /* PART of WHOLE, which is not 0, as a fraction with two decimals. */
 void json_share(struct json *j, const char *key, uint32_t part, uint32_t whole);
 /* V thousandths with three decimals. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "common/show/json_out.h"
+#include "common/show/parts.h"
 #include "common/show/show.h"
 #include "common/warts/record.h"
 
@@ -34,20 +35,6 @@ probe_dport(const struct about *about)
 	if (about->p->method == WARTS_PING_UDP_DPORT)
 		return about->p->dport + about->r->probe;
 	return about->p->dport;
-}
-
-static void
-time_object(
-    struct json *j, const char *key, const char *inner_sep, struct warts_tv t)
-{
-	const char *sep = j->sep;
-
-	json_open(j, key, '{');
-	j->sep = inner_sep;
-	json_u32(j, "sec", t.sec);
-	json_u32(j, "usec", t.usec);
-	j->sep = sep;
-	json_close(j, '}');
 }
 
 static void
@@ -98,7 +85,7 @@ static void
 reply_tx(struct json *j, const struct about *about)
 {
 	if (about->r->tx.sec != 0)
-		time_object(j, "tx", j->sep, about->r->tx);
+		parts_tv(j, "tx", j->sep, about->r->tx);
 }
 
 static void
@@ -111,7 +98,7 @@ reply_rx(struct json *j, const struct about *about)
 		return;
 	t.sec += about->r->rtt_us / 1000000 + usec / 1000000;
 	t.usec = usec % 1000000;
-	time_object(j, "rx", j->sep, t);
+	parts_tv(j, "rx", j->sep, t);
 }
 
 static void
@@ -334,7 +321,7 @@ ping_head(struct json *j, const struct warts_ping *p, int newer)
 	json_addr(j, "dst", &p->dst);
 	if (p->rtr.family != ADDR_NONE)
 		json_addr(j, "rtr", &p->rtr);
-	time_object(j, "start", ",", p->start);
+	parts_tv(j, "start", ",", p->start);
 	if (newer) {
 		json_word_or_number(j, "stop_reason", stop_word(p->stop_reason),
 		    p->stop_reason);

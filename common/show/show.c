@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/show/more.h"
+#include "common/warts/any.h"
+#include "common/warts/codec.h"
 #include "common/warts/record.h"
 
 /* Print a record whose state has been taken note of; 0 or -1 with *WHY. */
@@ -62,125 +65,63 @@ json_stop(struct show *s, struct wbuf *out, const struct warts_record *rec,
 	return 0;
 }
 
-/* Decode a trace and find its addresses; to be cleared unless -1. */
-static int
-trace_decode(struct show *s, const struct warts_record *rec,
-    struct warts_trace *t, const char **why)
+static void
+text_trace(struct wbuf *out, const struct show_context *ctx, const void *t)
 {
-	if (warts_trace_decode(rec->body, rec->len, t, why) == -1)
-		return -1;
-	if (warts_state_resolve(&s->state, t) == 0)
-		return 0;
-	*why = "address record missing";
-	warts_trace_clear(t);
-	return -1;
+	(void)ctx;
+	show_text_trace(out, t);
 }
 
-static int
-json_trace(struct show *s, struct wbuf *out, const struct warts_record *rec,
-    const char **why)
+static void
+json_trace(struct wbuf *out, const struct show_context *ctx, const void *t)
 {
-	struct show_context ctx;
-	struct warts_trace t;
-
-	if (trace_decode(s, rec, &t, why) == -1)
-		return -1;
-	ctx = context(s, t.list, t.cycle);
-	show_json_trace(out, &ctx, &t);
-	warts_trace_clear(&t);
-	return 0;
+	show_json_trace(out, ctx, t);
 }
 
-static int
-text_trace(struct show *s, struct wbuf *out, const struct warts_record *rec,
-    const char **why)
+static void
+text_ping(struct wbuf *out, const struct show_context *ctx, const void *p)
 {
-	struct warts_trace t;
-
-	if (trace_decode(s, rec, &t, why) == -1)
-		return -1;
-	show_text_trace(out, &t);
-	warts_trace_clear(&t);
-	return 0;
+	show_text_ping(out, ctx->generation, p);
 }
 
-static int
-ping_decode(struct show *s, const struct warts_record *rec,
-    struct warts_ping *p, const char **why)
+static void
+json_ping(struct wbuf *out, const struct show_context *ctx, const void *p)
 {
-	if (warts_ping_decode(rec->body, rec->len, p, why) == -1)
-		return -1;
-	if (warts_state_resolve_ping(&s->state, p) == 0)
-		return 0;
-	*why = "address record missing";
-	warts_ping_clear(p);
-	return -1;
+	show_json_ping(out, ctx, p);
 }
 
-static int
-json_ping(struct show *s, struct wbuf *out, const struct warts_record *rec,
-    const char **why)
-{
-	struct show_context ctx;
-	struct warts_ping p;
-
-	if (ping_decode(s, rec, &p, why) == -1)
-		return -1;
-	ctx = context(s, p.list, p.cycle);
-	show_json_ping(out, &ctx, &p);
-	warts_ping_clear(&p);
-	return 0;
-}
-
-static int
-text_ping(struct show *s, struct wbuf *out, const struct warts_record *rec,
-    const char **why)
-{
-	struct warts_ping p;
-
-	if (ping_decode(s, rec, &p, why) == -1)
-		return -1;
-	show_text_ping(out, s->generation, &p);
-	warts_ping_clear(&p);
-	return 0;
-}
-
-void
-show_result(struct wbuf *out, enum show_format format,
-    const struct show_context *ctx, uint16_t type, const void *result)
-{
-	if (type == WARTS_PING && format == SHOW_JSON)
-		show_json_ping(out, ctx, result);
-	else if (type == WARTS_PING)
-		show_text_ping(out, ctx->generation, result);
-	else if (format == SHOW_JSON)
-		show_json_trace(out, ctx, result);
-	else
-		show_text_trace(out, result);
-}
-
-/* By record type: its name; its printers, NULL while there are none. */
+/* By record type: its name; its printers, by enum show_format, NULL where
+ * scamper has none; whether its JSON came after 2021. */
 static const struct {
 	const char *name;
-	show_fn *show[2]; /* by enum show_format */
+	show_fn *show[2]; /* of the file's state */
+	show_print_fn *print[2]; /* of measurements */
+	int new_json;
 } rows[] = {
-    [WARTS_LIST] = {"list", {show_nothing, show_nothing}},
-    [WARTS_CYCLE_START] = {"cycle start", {show_nothing, json_start}},
-    [WARTS_CYCLE_DEF] = {"cycle definition", {show_nothing, show_nothing}},
-    [WARTS_CYCLE_STOP] = {"cycle stop", {show_nothing, json_stop}},
-    [WARTS_ADDR] = {"address", {show_nothing, show_nothing}},
-    [WARTS_TRACE] = {"trace", {text_trace, json_trace}},
-    [WARTS_PING] = {"ping", {text_ping, json_ping}},
-    [WARTS_TRACELB] = {"tracelb", {NULL, NULL}},
-    [WARTS_DEALIAS] = {"dealias", {NULL, NULL}},
-    [WARTS_NEIGHBOURDISC] = {"neighbourdisc", {NULL, NULL}},
-    [WARTS_TBIT] = {"tbit", {NULL, NULL}},
-    [WARTS_STING] = {"sting", {NULL, NULL}},
-    [WARTS_SNIFF] = {"sniff", {NULL, NULL}},
-    [WARTS_HOST] = {"host", {NULL, NULL}},
-    [WARTS_HTTP] = {"http", {NULL, NULL}},
-    [WARTS_UDPPROBE] = {"udpprobe", {NULL, NULL}},
-    [WARTS_OWAMP] = {"owamp", {NULL, NULL}},
+    [WARTS_LIST] = {"list", {show_nothing, show_nothing}, {NULL, NULL}, 0},
+    [WARTS_CYCLE_START] = {"cycle start", {show_nothing, json_start},
+	{NULL, NULL}, 0},
+    [WARTS_CYCLE_DEF] = {"cycle definition", {show_nothing, show_nothing},
+	{NULL, NULL}, 0},
+    [WARTS_CYCLE_STOP] = {"cycle stop", {show_nothing, json_stop}, {NULL, NULL},
+	0},
+    [WARTS_ADDR] = {"address", {show_nothing, show_nothing}, {NULL, NULL}, 0},
+    [WARTS_TRACE] = {"trace", {NULL, NULL}, {text_trace, json_trace}, 0},
+    [WARTS_PING] = {"ping", {NULL, NULL}, {text_ping, json_ping}, 0},
+    [WARTS_TRACELB] = {"tracelb", {NULL, NULL},
+	{show_text_tracelb, show_json_tracelb}, 0},
+    [WARTS_DEALIAS] = {"dealias", {NULL, NULL},
+	{show_text_dealias, show_json_dealias}, 0},
+    [WARTS_NEIGHBOURDISC] = {"neighbourdisc", {NULL, NULL},
+	{NULL, show_json_neighbourdisc}, 1},
+    [WARTS_TBIT] = {"tbit", {NULL, NULL}, {show_text_tbit, show_json_tbit}, 0},
+    [WARTS_STING] = {"sting", {NULL, NULL}, {show_text_sting, NULL}, 0},
+    [WARTS_SNIFF] = {"sniff", {NULL, NULL}, {NULL, NULL}, 0},
+    [WARTS_HOST] = {"host", {NULL, NULL}, {NULL, show_json_host}, 1},
+    [WARTS_HTTP] = {"http", {NULL, NULL}, {NULL, NULL}, 0},
+    [WARTS_UDPPROBE] = {"udpprobe", {NULL, NULL}, {NULL, show_json_udpprobe},
+	1},
+    [WARTS_OWAMP] = {"owamp", {NULL, NULL}, {NULL, show_json_owamp}, 1},
 };
 
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
@@ -243,18 +184,74 @@ show_types_print(const struct show_types *t, struct wbuf *out)
 		wbuf_printf(out, "%s%ju of others", sep, (uintmax_t)t->other);
 }
 
+/* The printer of a measurement of TYPE, NULL if there is none. */
+static show_print_fn *
+printer(uint16_t type, enum show_format format, enum show_generation generation)
+{
+	if (type >= NROWS ||
+	    (format == SHOW_JSON && rows[type].new_json &&
+		generation != SHOW_2026))
+		return NULL;
+	return rows[type].print[format];
+}
+
+void
+show_result(struct wbuf *out, enum show_format format,
+    const struct show_context *ctx, uint16_t type, const void *result)
+{
+	show_print_fn *print = printer(type, format, ctx->generation);
+
+	if (print != NULL)
+		print(out, ctx, result);
+}
+
+/* Decode a measurement, find its addresses and print it. */
+static int
+show_measurement(struct show *s, struct wbuf *out,
+    const struct warts_record *rec, const char **why)
+{
+	const struct warts_codec *c = warts_codec(rec->type);
+	struct show_context ctx;
+	struct warts_any any;
+	int rc = 0;
+
+	if (warts_decode(rec, &any, why) == -1)
+		return -1;
+	if (c->resolve != NULL && c->resolve(&s->state, &any) == -1) {
+		*why = "address record missing";
+		rc = -1;
+	} else {
+		ctx = context(s, *warts_list_of(rec->type, &any),
+		    *warts_cycle_of(rec->type, &any));
+		show_result(out, s->format, &ctx, rec->type, &any);
+	}
+	warts_clear(rec->type, &any);
+	return rc;
+}
+
 enum show_result
 show_record(struct show *s, struct wbuf *out, const struct warts_record *rec,
     const char **why)
 {
+	size_t before = out->len;
+	show_fn *show = NULL;
 	int ok;
 
 	if (rec->type == WARTS_MARK)
 		return SHOW_DONE;
-	if (rec->type >= NROWS || rows[rec->type].show[s->format] == NULL)
+	if (rec->type < NROWS)
+		show = rows[rec->type].show[s->format];
+	if (printer(rec->type, s->format, s->generation) != NULL)
+		show = show_measurement;
+	if (show == NULL)
 		return SHOW_SKIPPED;
 	ok = warts_state_feed(&s->state, rec, why) == 0;
-	if (rows[rec->type].show[s->format](s, out, rec, why) == -1)
+	if (show(s, out, rec, why) == -1)
 		ok = 0;
-	return ok ? SHOW_DONE : SHOW_DAMAGED;
+	if (!ok)
+		return SHOW_DAMAGED;
+	/* Not of every method there is something to print. */
+	if (show == show_measurement && out->len == before)
+		return SHOW_SKIPPED;
+	return SHOW_DONE;
 }

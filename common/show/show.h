@@ -7,8 +7,8 @@
  *
  *	record ─► state (lists, cycles) ─► decode ─► text.c │ json.c ─► buffer
  *
- * A record type is a row in show.c's table.  To show a new one: its decoder in
- * common/warts, a printer in text.c and json.c (or beside them), the row.
+ * A record type is a row in show.c's table.  To show a new one: its codec in
+ * common/warts, a printer in a file of its own (more.h), the row.
  *
  * JSON differs between scamper's releases; `generation' chooses:
  *
@@ -104,8 +104,8 @@ int show_note_distance(
 /* --- json.c --------------------------------------------------------------- */
 
 /*
- * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING),
- * in FORMAT: what show_record() does with a record of it.
+ * Append RESULT, the struct of a measurement of TYPE (common/warts/codec.h), in
+ * FORMAT: what show_record() does with a record of it.
  */
 struct show_context;
 void show_result(struct wbuf *out, enum show_format format,

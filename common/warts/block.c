@@ -108,6 +108,13 @@ parts_read(struct rbuf *r, int enc, void *v, struct warts_arena **arena)
 		for (int i = 0; i < 3; i++)
 			u32[i] = rbuf_u32(r);
 		break;
+	case WENC_LOW16:
+		*u32 = rbuf_u16(r);
+		break;
+	case WENC_U16X2:
+		((uint16_t *)v)[0] = rbuf_u16(r);
+		((uint16_t *)v)[1] = rbuf_u16(r);
+		break;
 	default:
 		assert(!"a known encoding");
 	}
@@ -191,8 +198,12 @@ warts_block_read(struct rbuf *r, const struct warts_fields *t, void *obj,
 			unknown = 1;
 			break;
 		}
-		field_read(r, t->field[n].enc, (char *)obj + t->field[n].offset,
-		    arena);
+		if (t->field[n].enc >= WENC_OWN)
+			t->read(r, t->field[n].enc,
+			    (char *)obj + t->field[n].offset, arena);
+		else
+			field_read(r, t->field[n].enc,
+			    (char *)obj + t->field[n].offset, arena);
 	}
 	if (r->bad == NULL && !unknown && r->p != block_end)
 		rbuf_fail(r, "block is longer than its fields");
@@ -260,6 +271,11 @@ parts_write(struct wbuf *b, int enc, const void *v)
 	else if (enc == WENC_U32X3)
 		for (int i = 0; i < 3; i++)
 			wbuf_u32(b, u32[i]);
+	else if (enc == WENC_LOW16)
+		wbuf_u16(b, (uint16_t)*u32);
+	else if (enc == WENC_U16X2)
+		for (int i = 0; i < 2; i++)
+			wbuf_u16(b, ((const uint16_t *)v)[i]);
 	else
 		assert(!"a known encoding");
 }
@@ -345,9 +361,119 @@ warts_block_write(
 	for (left = has & ~WARTS_HAS; left != 0; left &= left - 1) {
 		int n = __builtin_ctzll(left);
 
+		if (t->field[n].enc >= WENC_OWN) {
+			t->write(b, t->field[n].enc,
+			    (const char *)obj + t->field[n].offset);
+			wbuf_room(b, FIXED_MAX * 64);
+			continue;
+		}
 		field_write(
 		    b, t->field[n].enc, (const char *)obj + t->field[n].offset);
 	}
 	assert(b->len - at - 2 <= UINT16_MAX);
 	wbuf_put16(b->p + at, (uint16_t)(b->len - at - 2));
+}
+
+/* --- by the table ------------------------------------------------------- */
+
+/* Does V hold something else than nothing? */
+static int
+is_set(int enc, const void *v)
+{
+	const uint8_t *u8 = v;
+	const struct warts_tv *tv = v;
+
+	switch (enc) {
+	case WENC_U8:
+		return *u8 != 0;
+	case WENC_PAIR:
+		return u8[0] != 0 || u8[1] != 0;
+	case WENC_U32:
+		return *(const uint32_t *)v != 0;
+	case WENC_LOW8:
+		return (*(const uint32_t *)v & 0xff) != 0;
+	case WENC_LOW16:
+		return (*(const uint32_t *)v & 0xffff) != 0;
+	case WENC_TV:
+		return tv->sec != 0 || tv->usec != 0;
+	case WENC_ADDR:
+	case WENC_SADDR:
+		return ((const struct addr *)v)->family != ADDR_NONE;
+	case WENC_STR:
+	case WENC_IFNAME:
+		return *(const char *const *)v != NULL;
+	default:
+		/* U16, EXTS, BYTES and a type's own begin with one. */
+		return *(const uint16_t *)v != 0;
+	}
+}
+
+uint64_t
+warts_block_due(const struct warts_fields *t, const void *obj)
+{
+	uint64_t due = 0;
+
+	for (int n = 1; n <= t->n; n++) {
+		const struct warts_field *f = &t->field[n];
+
+		if (f->when == WHEN_ALWAYS ||
+		    (f->when == WHEN_SET &&
+			is_set(f->enc, (const char *)obj + f->offset)))
+			due |= WARTS_BIT(n);
+	}
+	return due;
+}
+
+void
+warts_block_get(struct rbuf *r, const struct warts_fields *t, void *obj,
+    struct warts_arena **arena)
+{
+	uint64_t has = warts_block_read(r, t, obj, arena);
+
+	memcpy((char *)obj + t->has, &has, sizeof(has));
+}
+
+void
+warts_block_put(
+    struct wbuf *b, const struct warts_fields *t, const void *obj, uint64_t due)
+{
+	uint64_t has;
+
+	memcpy(&has, (const char *)obj + t->has, sizeof(has));
+	warts_block_write(b, t, obj, has & WARTS_HAS ? has : due);
+}
+
+void *
+warts_block_room(struct rbuf *r, const struct warts_fields *t, size_t n,
+    struct warts_arena **arena)
+{
+	if (n > rbuf_left(r) / t->min)
+		rbuf_fail(r, "more of something than there are bytes for");
+	if (r->bad != NULL || n == 0)
+		return NULL;
+	return warts_arena_alloc(arena, n, t->size);
+}
+
+void *
+warts_blocks_get(struct rbuf *r, const struct warts_fields *t, size_t n,
+    struct warts_arena **arena)
+{
+	char *objs = warts_block_room(r, t, n, arena);
+
+	if (objs == NULL)
+		return NULL;
+	for (size_t i = 0; i < n && r->bad == NULL; i++)
+		warts_block_get(r, t, objs + i * t->size, arena);
+	return objs;
+}
+
+void
+warts_blocks_put(
+    struct wbuf *b, const struct warts_fields *t, const void *objs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *obj = (const char *)objs + i * t->size;
+
+		warts_block_put(b, t, obj, warts_block_due(t, obj));
+	}
 }

@@ -13,11 +13,11 @@
 #include "common/warts/record.h"
 
 static const struct warts_field fields[] = {
-    [1] = {WENC_U32, offsetof(struct warts_cycle, stop)},
-    [2] = {WENC_STR, offsetof(struct warts_cycle, hostname)},
+    [1] = {.enc = WENC_U32, .offset = offsetof(struct warts_cycle, stop)},
+    [2] = {.enc = WENC_STR, .offset = offsetof(struct warts_cycle, hostname)},
 };
-static const struct warts_fields table = {fields, 2};
-static const struct warts_fields no_fields = {NULL, 0};
+static const struct warts_fields table = {.field = fields, .n = 2};
+static const struct warts_fields no_fields = {.field = NULL, .n = 0};
 
 void
 warts_cycle_encode(struct wbuf *b, uint16_t type, const struct warts_cycle *c)

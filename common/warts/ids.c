@@ -26,72 +26,73 @@ struct head {
 	struct warts_bytes bytes;
 };
 
-#define F_LIST                                        \
-	{                                             \
-		WENC_U32, offsetof(struct head, list) \
+#define F_LIST                                                         \
+	{                                                              \
+		.enc = WENC_U32, .offset = offsetof(struct head, list) \
 	}
-#define F_CYCLE                                        \
-	{                                              \
-		WENC_U32, offsetof(struct head, cycle) \
+#define F_CYCLE                                                         \
+	{                                                               \
+		.enc = WENC_U32, .offset = offsetof(struct head, cycle) \
 	}
-#define F_START                                       \
-	{                                             \
-		WENC_TV, offsetof(struct head, start) \
+#define F_START                                                        \
+	{                                                              \
+		.enc = WENC_TV, .offset = offsetof(struct head, start) \
 	}
-#define F_U8                                       \
-	{                                          \
-		WENC_U8, offsetof(struct head, u8) \
+#define F_U8                                                        \
+	{                                                           \
+		.enc = WENC_U8, .offset = offsetof(struct head, u8) \
 	}
-#define F_U16                                        \
-	{                                            \
-		WENC_U16, offsetof(struct head, u16) \
+#define F_U16                                                         \
+	{                                                             \
+		.enc = WENC_U16, .offset = offsetof(struct head, u16) \
 	}
-#define F_U32                                        \
-	{                                            \
-		WENC_U32, offsetof(struct head, u32) \
+#define F_U32                                                         \
+	{                                                             \
+		.enc = WENC_U32, .offset = offsetof(struct head, u32) \
 	}
-#define F_ADDR                                         \
-	{                                              \
-		WENC_ADDR, offsetof(struct head, addr) \
+#define F_ADDR                                                          \
+	{                                                               \
+		.enc = WENC_ADDR, .offset = offsetof(struct head, addr) \
 	}
-#define F_SADDR                                         \
-	{                                               \
-		WENC_SADDR, offsetof(struct head, addr) \
+#define F_SADDR                                                          \
+	{                                                                \
+		.enc = WENC_SADDR, .offset = offsetof(struct head, addr) \
 	}
-#define F_STR                                        \
-	{                                            \
-		WENC_STR, offsetof(struct head, str) \
+#define F_STR                                                         \
+	{                                                             \
+		.enc = WENC_STR, .offset = offsetof(struct head, str) \
 	}
-#define F_LEN                                              \
-	{                                                  \
-		WENC_U16, offsetof(struct head, bytes.len) \
+#define F_LEN                                                               \
+	{                                                                   \
+		.enc = WENC_U16, .offset = offsetof(struct head, bytes.len) \
 	}
-#define F_BYTES                                          \
-	{                                                \
-		WENC_BYTES, offsetof(struct head, bytes) \
+#define F_BYTES                                                           \
+	{                                                                 \
+		.enc = WENC_BYTES, .offset = offsetof(struct head, bytes) \
 	}
 
 /* Field 0 is not one; the last is the start time. */
 static const struct warts_field classic[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_U32, F_START};
-static const struct warts_field dealias[] = {{0, 0}, F_LIST, F_CYCLE, F_START};
+    {.enc = WENC_NONE}, F_LIST, F_CYCLE, F_U32, F_U32, F_START};
+static const struct warts_field dealias[] = {
+    {.enc = WENC_NONE}, F_LIST, F_CYCLE, F_START};
 static const struct warts_field neighbourdisc[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_STR, F_START};
-static const struct warts_field tbit[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_ADDR, F_ADDR, F_U16, F_U16, F_START};
-static const struct warts_field sting[] = {{0, 0}, F_LIST, F_CYCLE, F_U32,
-    F_ADDR, F_ADDR, F_U16, F_U16, F_U16, F_U16, F_U16, F_U8, F_U8, F_U8, F_U8,
-    F_LEN, F_BYTES, F_START};
+    {.enc = WENC_NONE}, F_LIST, F_CYCLE, F_U32, F_STR, F_START};
+static const struct warts_field tbit[] = {{.enc = WENC_NONE}, F_LIST, F_CYCLE,
+    F_U32, F_ADDR, F_ADDR, F_U16, F_U16, F_START};
+static const struct warts_field sting[] = {{.enc = WENC_NONE}, F_LIST, F_CYCLE,
+    F_U32, F_ADDR, F_ADDR, F_U16, F_U16, F_U16, F_U16, F_U16, F_U8, F_U8, F_U8,
+    F_U8, F_LEN, F_BYTES, F_START};
 static const struct warts_field sniff[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_ADDR, F_START};
+    {.enc = WENC_NONE}, F_LIST, F_CYCLE, F_U32, F_ADDR, F_START};
 static const struct warts_field host[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_ADDR, F_ADDR, F_START};
-static const struct warts_field plain[] = {
-    {0, 0}, F_LIST, F_CYCLE, F_U32, F_SADDR, F_SADDR, F_U16, F_U16, F_START};
+    {.enc = WENC_NONE}, F_LIST, F_CYCLE, F_U32, F_ADDR, F_ADDR, F_START};
+static const struct warts_field plain[] = {{.enc = WENC_NONE}, F_LIST, F_CYCLE,
+    F_U32, F_SADDR, F_SADDR, F_U16, F_U16, F_START};
 
-#define TABLE(f)                                       \
-	{                                              \
-		f, (int)(sizeof(f) / sizeof(f[0])) - 1 \
+#define TABLE(f)                                                     \
+	{                                                            \
+		.field = f, .n = (int)(sizeof(f) / sizeof(f[0])) - 1 \
 	}
 
 /* By record type. */

@@ -11,10 +11,10 @@
 #include "common/warts/record.h"
 
 static const struct warts_field fields[] = {
-    [1] = {WENC_STR, offsetof(struct warts_list, descr)},
-    [2] = {WENC_STR, offsetof(struct warts_list, monitor)},
+    [1] = {.enc = WENC_STR, .offset = offsetof(struct warts_list, descr)},
+    [2] = {.enc = WENC_STR, .offset = offsetof(struct warts_list, monitor)},
 };
-static const struct warts_fields table = {fields, 2};
+static const struct warts_fields table = {.field = fields, .n = 2};
 
 void
 warts_list_encode(struct wbuf *b, const struct warts_list *l)

@@ -24,13 +24,13 @@ _Static_assert(offsetof(struct warts_ping_reply, icmp_code) ==
 	offsetof(struct warts_ping_reply, icmp_type) + 1,
     "field 5 is both");
 
-#define PING(enc, member)                                \
-	{                                                \
-		enc, offsetof(struct warts_ping, member) \
+#define PING(e, member)                                                 \
+	{                                                               \
+		.enc = e, .offset = offsetof(struct warts_ping, member) \
 	}
-#define REPLY(enc, member)                                     \
-	{                                                      \
-		enc, offsetof(struct warts_ping_reply, member) \
+#define REPLY(e, member)                                                      \
+	{                                                                     \
+		.enc = e, .offset = offsetof(struct warts_ping_reply, member) \
 	}
 
 /* Fields 8 and 9 are one struct warts_bytes to the block's reader. */
@@ -38,9 +38,9 @@ struct ping_block {
 	struct warts_ping ping;
 	struct warts_bytes data;
 };
-#define DATA(enc, member)                                     \
-	{                                                     \
-		enc, offsetof(struct ping_block, data.member) \
+#define DATA(e, member)                                                      \
+	{                                                                    \
+		.enc = e, .offset = offsetof(struct ping_block, data.member) \
 	}
 
 static const struct warts_field ping_field[] = {
@@ -52,7 +52,7 @@ static const struct warts_field ping_field[] = {
     [6] = PING(WENC_U8, stop_reason),
     [7] = PING(WENC_U8, stop_data),
     [8] = DATA(WENC_U16, len),
-    [9] = {WENC_BYTES, offsetof(struct ping_block, data)},
+    [9] = {.enc = WENC_BYTES, .offset = offsetof(struct ping_block, data)},
     [10] = PING(WENC_U16, probe_count),
     [11] = PING(WENC_U16, probe_size),
     [12] = PING(WENC_U8, wait_s),
@@ -79,7 +79,7 @@ static const struct warts_field ping_field[] = {
     [33] = PING(WENC_U32, timeout_us),
     [34] = PING(WENC_STR, errmsg),
 };
-static const struct warts_fields ping_table = {ping_field, 34};
+static const struct warts_fields ping_table = {.field = ping_field, .n = 34};
 
 static const struct warts_field reply_field[] = {
     [1] = REPLY(WENC_U32, gid),
@@ -104,7 +104,7 @@ static const struct warts_field reply_field[] = {
     [20] = REPLY(WENC_IFNAME, ifname),
     [21] = REPLY(WENC_U16, nhmtu),
 };
-static const struct warts_fields reply_table = {reply_field, 21};
+static const struct warts_fields reply_table = {.field = reply_field, .n = 21};
 
 int
 warts_reply_is_icmp(const struct warts_ping_reply *r)
@@ -190,10 +190,9 @@ reply_fields(const struct warts_ping *p, const struct warts_ping_reply *r)
 }
 
 void
-warts_ping_encode(struct wbuf *b, const struct warts_ping *p)
+warts_ping_write(struct wbuf *b, const struct warts_ping *p)
 {
 	struct ping_block block = {*p, {p->data_len, p->data}};
-	size_t token = wbuf_record_begin(b, WARTS_PING);
 	uint64_t has = p->has;
 
 	if (!(has & WARTS_HAS))
@@ -206,6 +205,14 @@ warts_ping_encode(struct wbuf *b, const struct warts_ping *p)
 		warts_block_write(b, &reply_table, r,
 		    r->has & WARTS_HAS ? r->has : reply_fields(p, r));
 	}
+}
+
+void
+warts_ping_encode(struct wbuf *b, const struct warts_ping *p)
+{
+	size_t token = wbuf_record_begin(b, WARTS_PING);
+
+	warts_ping_write(b, p);
 	wbuf_record_end(b, token);
 }
 

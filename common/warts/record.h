@@ -1,7 +1,8 @@
 /*
  * warts/record: encode and decode each record type this project knows.
  *
- * Encoders append one whole record (header and body) to B.
+ * Encoders append one whole record (header and body) to B; _write only its body.
+ * Measurements other than trace and ping: codec.h.
  * Decoders take a body (without the 8-byte header) and return 0, or -1 with a
  * static reason in *WHY and OUT cleared.  A decoded record's strings point
  * into BODY; what it allocated is released by the type's _clear.
@@ -34,6 +35,7 @@ int warts_cycle_stop_decode(const uint8_t *body, size_t len,
  * name below 4,000.  A section that outgrows its 4,095 bytes loses hops at its
  * end.
  */
+void warts_trace_write(struct wbuf *b, const struct warts_trace *t);
 void warts_trace_encode(struct wbuf *b, const struct warts_trace *t);
 int warts_trace_decode(
     const uint8_t *body, size_t len, struct warts_trace *out, const char **why);
@@ -44,14 +46,15 @@ void warts_trace_clear(struct warts_trace *t);
  * fills in what absence means: timeout_s is wait_s, protocol is ICMP of the
  * destination's family.
  */
+void warts_ping_write(struct wbuf *b, const struct warts_ping *p);
 void warts_ping_encode(struct wbuf *b, const struct warts_ping *p);
 int warts_ping_decode(
     const uint8_t *body, size_t len, struct warts_ping *out, const char **why);
 void warts_ping_clear(struct warts_ping *p);
 
 /*
- * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE or
- * WARTS_PING), after putting in the file-local ids LIST and CYCLE.
+ * Append RESULT, the struct of a measurement of TYPE (codec.h), after putting
+ * in the file-local ids LIST and CYCLE.
  */
 void warts_result_encode(
     struct wbuf *b, uint16_t type, void *result, uint32_t list, uint32_t cycle);

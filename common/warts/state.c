@@ -184,9 +184,8 @@ warts_state_cycle(const struct warts_state *st, uint32_t id)
 	    &id, st->cycles, st->ncycles, sizeof(*st->cycles), cycle_order);
 }
 
-/* The address of number GID to *OUT, which stays as it is for 0. */
-static int
-addr_resolve(const struct warts_state *st, uint32_t gid, struct addr *out)
+int
+warts_state_addr(const struct warts_state *st, uint32_t gid, struct addr *out)
 {
 	if (gid == 0 || out->family != ADDR_NONE)
 		return 0;
@@ -202,16 +201,16 @@ hops_resolve(const struct warts_state *st, struct warts_hop *hops, size_t n)
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++)
-		rc |= addr_resolve(st, hops[i].gid, &hops[i].addr);
+		rc |= warts_state_addr(st, hops[i].gid, &hops[i].addr);
 	return rc;
 }
 
 int
 warts_state_resolve(const struct warts_state *st, struct warts_trace *t)
 {
-	int rc = addr_resolve(st, t->src_gid, &t->src);
+	int rc = warts_state_addr(st, t->src_gid, &t->src);
 
-	rc |= addr_resolve(st, t->dst_gid, &t->dst);
+	rc |= warts_state_addr(st, t->dst_gid, &t->dst);
 	rc |= hops_resolve(st, t->hops, t->nhops);
 	if (t->pmtud != NULL)
 		rc |= hops_resolve(st, t->pmtud->hops, t->pmtud->hop_count);
@@ -219,8 +218,10 @@ warts_state_resolve(const struct warts_state *st, struct warts_trace *t)
 		rc |= hops_resolve(
 		    st, t->lastditch->hops, t->lastditch->hop_count);
 	if (t->dtree != NULL) {
-		rc |= addr_resolve(st, t->dtree->lss_gid, &t->dtree->lss_stop);
-		rc |= addr_resolve(st, t->dtree->gss_gid, &t->dtree->gss_stop);
+		rc |= warts_state_addr(
+		    st, t->dtree->lss_gid, &t->dtree->lss_stop);
+		rc |= warts_state_addr(
+		    st, t->dtree->gss_gid, &t->dtree->gss_stop);
 	}
 	return rc;
 }
@@ -228,10 +229,11 @@ warts_state_resolve(const struct warts_state *st, struct warts_trace *t)
 int
 warts_state_resolve_ping(const struct warts_state *st, struct warts_ping *p)
 {
-	int rc = addr_resolve(st, p->src_gid, &p->src);
+	int rc = warts_state_addr(st, p->src_gid, &p->src);
 
-	rc |= addr_resolve(st, p->dst_gid, &p->dst);
+	rc |= warts_state_addr(st, p->dst_gid, &p->dst);
 	for (int i = 0; i < p->nreplies; i++)
-		rc |= addr_resolve(st, p->replies[i].gid, &p->replies[i].addr);
+		rc |= warts_state_addr(
+		    st, p->replies[i].gid, &p->replies[i].addr);
 	return rc;
 }

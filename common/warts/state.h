@@ -47,6 +47,11 @@ warts_state_list(const struct warts_state *st, uint32_t id);
 const struct warts_cycle *
 warts_state_cycle(const struct warts_state *st, uint32_t id);
 
+/* Put the address of number GID into *OUT, which stays as it is for 0 or when it
+ * holds one.  Returns 0, or -1 when the number has no record. */
+int
+warts_state_addr(const struct warts_state *st, uint32_t gid, struct addr *out);
+
 /* Fill in the addresses of T that it names by number.  Returns 0, or -1 when a
  * number has no record. */
 int warts_state_resolve(const struct warts_state *st, struct warts_trace *t);

@@ -29,21 +29,21 @@
 #define SECTION_LASTDITCH 2
 #define SECTION_DTREE 3
 
-#define TRACE(enc, member)                                \
-	{                                                 \
-		enc, offsetof(struct warts_trace, member) \
+#define TRACE(e, member)                                                 \
+	{                                                                \
+		.enc = e, .offset = offsetof(struct warts_trace, member) \
 	}
-#define PMTUD(enc, member)                                \
-	{                                                 \
-		enc, offsetof(struct warts_pmtud, member) \
+#define PMTUD(e, member)                                                 \
+	{                                                                \
+		.enc = e, .offset = offsetof(struct warts_pmtud, member) \
 	}
-#define NOTE(enc, member)                                      \
-	{                                                      \
-		enc, offsetof(struct warts_pmtud_note, member) \
+#define NOTE(e, member)                                                       \
+	{                                                                     \
+		.enc = e, .offset = offsetof(struct warts_pmtud_note, member) \
 	}
-#define DTREE(enc, member)                                \
-	{                                                 \
-		enc, offsetof(struct warts_dtree, member) \
+#define DTREE(e, member)                                                 \
+	{                                                                \
+		.enc = e, .offset = offsetof(struct warts_dtree, member) \
 	}
 
 static const struct warts_field trace_field[] = {
@@ -82,7 +82,7 @@ static const struct warts_field trace_field[] = {
     [33] = TRACE(WENC_U8, stop_ttl),
     [34] = TRACE(WENC_STR, errmsg),
 };
-static const struct warts_fields trace_table = {trace_field, 34};
+static const struct warts_fields trace_table = {.field = trace_field, .n = 34};
 
 static const struct warts_field pmtud_field[] = {
     [1] = PMTUD(WENC_U16, if_mtu),
@@ -91,14 +91,14 @@ static const struct warts_field pmtud_field[] = {
     [4] = PMTUD(WENC_U8, version),
     [5] = PMTUD(WENC_U8, note_count),
 };
-static const struct warts_fields pmtud_table = {pmtud_field, 5};
+static const struct warts_fields pmtud_table = {.field = pmtud_field, .n = 5};
 
 static const struct warts_field note_field[] = {
     [1] = NOTE(WENC_U8, type),
     [2] = NOTE(WENC_U16, nhmtu),
     [3] = NOTE(WENC_U16, hop),
 };
-static const struct warts_fields note_table = {note_field, 3};
+static const struct warts_fields note_table = {.field = note_field, .n = 3};
 
 static const struct warts_field dtree_field[] = {
     [1] = DTREE(WENC_U32, lss_gid),
@@ -109,9 +109,9 @@ static const struct warts_field dtree_field[] = {
     [6] = DTREE(WENC_STR, lss_name),
     [7] = DTREE(WENC_U8, flags),
 };
-static const struct warts_fields dtree_table = {dtree_field, 7};
+static const struct warts_fields dtree_table = {.field = dtree_field, .n = 7};
 
-static const struct warts_fields no_fields = {NULL, 0};
+static const struct warts_fields no_fields = {.field = NULL, .n = 0};
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -349,9 +349,8 @@ sections_write(struct wbuf *b, const struct warts_trace *t)
 }
 
 void
-warts_trace_encode(struct wbuf *b, const struct warts_trace *t)
+warts_trace_write(struct wbuf *b, const struct warts_trace *t)
 {
-	size_t token = wbuf_record_begin(b, WARTS_TRACE);
 	uint64_t has = t->has;
 
 	if (!(has & WARTS_HAS))
@@ -364,6 +363,14 @@ warts_trace_encode(struct wbuf *b, const struct warts_trace *t)
 	warts_hops_write(b, t->hops, t->nhops, t->probe_size);
 	sections_write(b, t);
 	wbuf_u16(b, 0);
+}
+
+void
+warts_trace_encode(struct wbuf *b, const struct warts_trace *t)
+{
+	size_t token = wbuf_record_begin(b, WARTS_TRACE);
+
+	warts_trace_write(b, t);
 	wbuf_record_end(b, token);
 }
 

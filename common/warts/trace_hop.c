@@ -11,9 +11,9 @@ _Static_assert(offsetof(struct warts_hop, icmp_code) ==
 	offsetof(struct warts_hop, icmp_type) + 1,
     "field 7 is both");
 
-#define HOP(enc, member)                                \
-	{                                               \
-		enc, offsetof(struct warts_hop, member) \
+#define HOP(e, member)                                                 \
+	{                                                              \
+		.enc = e, .offset = offsetof(struct warts_hop, member) \
 	}
 
 static const struct warts_field fields[] = {
@@ -38,7 +38,7 @@ static const struct warts_field fields[] = {
     [19] = HOP(WENC_TV, tx),
     [20] = HOP(WENC_STR, name),
 };
-static const struct warts_fields table = {fields, 20};
+static const struct warts_fields table = {.field = fields, .n = 20};
 
 int
 warts_hop_is_icmp(const struct warts_hop *h)

@@ -169,6 +169,12 @@ struct warts_exts {
 	struct warts_ext *ext;
 };
 
+/* Bytes as they are: what a program sent or received. */
+struct warts_bytes {
+	uint16_t len;
+	const uint8_t *data; /* of a decoded record in its body */
+};
+
 /* Addresses in an IP option: record route, or those asked for timestamps. */
 struct warts_addrs {
 	uint8_t count;

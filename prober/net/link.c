@@ -9,6 +9,10 @@
  * makes the kernel resolve it, and the kernel's notice of the result fills it
  * in.  A notice that the neighbour is gone empties it again.
  *
+ * When routes change a task in progress goes the new way from its next probe
+ * on, as other traffic does, but keeps its source address, which its record
+ * names and by which load balancers choose.
+ *
  * Frames of packet sockets do not count as use of a neighbour, so the kernel
  * would never find out that one has moved: it lets the entry go stale.  When it
  * says so, one frame goes by raw socket; that is use, and the kernel asks.
@@ -42,6 +46,7 @@ struct link {
 	int query_fd, event_fd;
 	uint32_t seq;
 	struct fib *fib; /* NULL: to be read anew */
+	uint8_t epoch;
 	struct path_node *buckets[BUCKETS];
 };
 
@@ -381,26 +386,45 @@ ask_route(struct link *l, const struct addr *dst, struct fib_route *r)
 	return nh == NULL ? "no route" : read_route(nh, r);
 }
 
-struct link_path *
-link_lookup(struct link *l, const struct addr *dst, const char **why)
+/* The route to DST, remembered or asked for.  NULL, or a static reason. */
+static const char *
+find_route(struct link *l, const struct addr *dst, struct fib_route *r)
 {
-	struct fib_route r = {0};
 	struct fib_entry *e;
+	const char *why;
 
 	if (l->fib == NULL)
 		read_fib(l);
 	e = fib_find(l->fib, dst);
 	if (e != NULL && e->known) {
-		r = e->route;
-	} else {
-		*why = ask_route(l, dst, &r);
-		if (*why != NULL)
-			return NULL;
-		if (e != NULL) {
-			e->route = r;
-			e->known = 1;
-		}
+		*r = e->route;
+		return NULL;
 	}
+	why = ask_route(l, dst, r);
+	if (why == NULL && e != NULL) {
+		e->route = *r;
+		e->known = 1;
+	}
+	return why;
+}
+
+struct link_path *
+link_lookup(struct link *l, const struct addr *dst, const char **why)
+{
+	struct fib_route r = {0};
+
+	*why = find_route(l, dst, &r);
+	return *why == NULL ? path_of(l, &r, dst) : NULL;
+}
+
+struct link_path *
+link_follow(struct link *l, struct link_path *old, const struct addr *dst)
+{
+	struct fib_route r = {0};
+
+	if (find_route(l, dst, &r) != NULL)
+		return old;
+	r.src = old->src;
 	return path_of(l, &r, dst);
 }
 
@@ -419,9 +443,8 @@ is_ours(const struct addr *a)
 		memcpy(&u.in.sin_addr, a->b, 4);
 	else
 		memcpy(&u.in6.sin6_addr, a->b, 16);
-	rc = fd == -1 ? -1 : bind(fd, &u.sa, sizeof(u));
-	if (fd != -1)
-		close(fd);
+	rc = bind(fd, &u.sa, sizeof(u));
+	close(fd);
 	return rc == 0;
 }
 
@@ -429,20 +452,18 @@ struct link_path *
 link_lookup_by(struct link *l, const struct addr *dst,
     const struct technique_route *by, const char **why)
 {
-	const struct addr *to = dst;
+	const struct addr *to = by->via.family != ADDR_NONE ? &by->via
+	    : by->to.family != ADDR_NONE		    ? &by->to
+							    : dst;
 	struct fib_route r = {0};
 	struct link_path *p;
 
-	if (by->to.family != ADDR_NONE)
-		to = &by->to;
-	if (by->via.family != ADDR_NONE)
-		to = &by->via;
-	*why = "a source or router of another family";
-	if (to->family != dst->family ||
-	    (by->src.family != ADDR_NONE && by->src.family != dst->family))
+	*why = "a router of another family";
+	if (to->family != dst->family)
 		return NULL;
 	*why = "the source is not an address of this host";
-	if (by->src.family != ADDR_NONE && !is_ours(&by->src))
+	if (by->src.family != ADDR_NONE &&
+	    (by->src.family != dst->family || !is_ours(&by->src)))
 		return NULL;
 	*why = ask_route(l, to, &r);
 	if (*why != NULL)
@@ -453,9 +474,14 @@ link_lookup_by(struct link *l, const struct addr *dst,
 	if (by->src.family != ADDR_NONE)
 		r.src = by->src;
 	p = path_of(l, &r, to);
-	if (to == &by->via)
-		p->via = 1;
+	p->via |= to == &by->via;
 	return p;
+}
+
+uint8_t
+link_epoch(const struct link *l)
+{
+	return l->epoch;
 }
 
 /* --- notices ---------------------------------------------------------------------------- */
@@ -488,6 +514,7 @@ forget_routes(struct link *l)
 {
 	fib_free(l->fib);
 	l->fib = NULL;
+	l->epoch++;
 }
 
 /* Notices were lost: ask about every neighbour in use again. */

@@ -43,6 +43,12 @@ struct technique_route;
 /* The same, leaving as R says. */
 struct link_path *link_lookup_by(struct link *l, const struct addr *dst,
     const struct technique_route *r, const char **why);
+/* Another number after each change of routes (it comes round again). */
+uint8_t link_epoch(const struct link *l);
+/* The path that DST has now with the source address of OLD, its path so far;
+ * OLD if there is no other. */
+struct link_path *
+link_follow(struct link *l, struct link_path *old, const struct addr *dst);
 /* Readable when routes or neighbours changed: call link_changed(). */
 int link_fd(const struct link *l);
 void link_changed(struct link *l);

@@ -80,7 +80,6 @@ tx_open(int raw, const char **why)
 
 	/* What is the same for every frame; the rest is zero. */
 	for (int i = 0; i < TX_BATCH; i++) {
-		tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
 		tx->msgs[i].msg_hdr.msg_iov = &tx->iovs[i];
 		tx->msgs[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -131,6 +130,8 @@ name_packet(struct tx *tx, int i, const struct tx_frame *f)
 {
 	struct sockaddr_ll *ll = &tx->names[i].ll;
 
+	tx->msgs[i].msg_hdr.msg_name = ll;
+	tx->msgs[i].msg_hdr.msg_namelen = sizeof(*ll);
 	memset(ll, 0, sizeof(*ll));
 	ll->sll_family = AF_PACKET;
 	ll->sll_protocol =
@@ -138,7 +139,6 @@ name_packet(struct tx *tx, int i, const struct tx_frame *f)
 	ll->sll_ifindex = f->path->ifindex;
 	ll->sll_halen = f->path->mac_len;
 	memcpy(ll->sll_addr, f->path->mac, sizeof(ll->sll_addr));
-	tx->msgs[i].msg_hdr.msg_namelen = sizeof(*ll);
 }
 
 /* The kernel routes by this name, whatever address is in our header. */
@@ -151,6 +151,7 @@ name_raw(struct tx *tx, int i, const struct tx_frame *f)
 	const uint8_t *first4 = f->packet + 16, *first6 = f->packet + 24;
 	int via = f->path->via && next_hop->family == f->family;
 
+	tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
 	memset(&tx->names[i], 0, sizeof(tx->names[i]));
 	if (via) {
 		first4 = next_hop->b;
@@ -167,6 +168,20 @@ name_raw(struct tx *tx, int i, const struct tx_frame *f)
 	}
 }
 
+/* Does frame F leave exactly as the one before it?  Nearly always. */
+static int
+goes_along(const struct tx_frame *f)
+{
+	return f->path == f[-1].path && f->family == f[-1].family;
+}
+
+static void
+name_again(struct tx *tx, int i)
+{
+	tx->msgs[i].msg_hdr.msg_name = tx->msgs[i - 1].msg_hdr.msg_name;
+	tx->msgs[i].msg_hdr.msg_namelen = tx->msgs[i - 1].msg_hdr.msg_namelen;
+}
+
 /* Send a run of frames that go the same way. */
 static int
 send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
@@ -174,10 +189,12 @@ send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
 	for (int i = 0; i < n; i++) {
 		tx->iovs[i].iov_base = (void *)(uintptr_t)f[i].packet;
 		tx->iovs[i].iov_len = f[i].len;
-		if (way == WAY_PACKET)
+		if (way != WAY_PACKET)
+			name_raw(tx, i, &f[i]);
+		else if (i == 0 || !goes_along(&f[i]))
 			name_packet(tx, i, &f[i]);
 		else
-			name_raw(tx, i, &f[i]);
+			name_again(tx, i);
 	}
 	if (tx->fds[way] == -1) {
 		errno = EAFNOSUPPORT;

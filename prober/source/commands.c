@@ -566,11 +566,7 @@ commands_free(struct source *s)
 }
 
 static const struct source_ops commands_ops = {
-    .refill = commands_refill,
-    .more = commands_more,
-    .tick = commands_tick,
-    .free = commands_free,
-};
+    commands_refill, commands_more, commands_tick, commands_free, NULL};
 
 struct source *
 commands_new(struct engine *e, const char *address)

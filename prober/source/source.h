@@ -19,9 +19,9 @@ struct source_ops {
 	int (*more)(const struct source *s);
 	/* About once a second. */
 	void (*tick)(struct source *s);
+	void (*free)(struct source *s);
 	/* T of its commands has been started.  NULL: no interest. */
 	void (*started)(struct source *s, struct task *t);
-	void (*free)(struct source *s);
 };
 
 /* The head of every source's struct. */
@@ -84,7 +84,7 @@ struct control_config {
 	const struct output_config *out; /* of output files */
 	uint32_t pps; /* -p */
 	uint32_t generation; /* 2021 or 2026 */
-	int plain; /* no TLS with the remote */
+	int tls; /* with the remote: 0 not, 1 if it has a name, 2 in any case */
 	int outcopy; /* clients' results into the first output file too */
 };
 

@@ -248,7 +248,7 @@ trace_failed(struct task *t, int err)
 	struct trace *tr = task_state(t);
 
 	/* The trace itself is sound if only a large packet cannot be sent. */
-	if (c->rare && tr->more->phase == PHASE_PMTUD)
+	if (c->rare && tr->more != NULL && tr->more->phase == PHASE_PMTUD)
 		probe_done(t);
 	else
 		trace_finish(t, tr, WARTS_STOP_ERROR, err & 0xff);

@@ -263,7 +263,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	out->wait_probe_cs = c->wait_probe_cs;
 	out->user_id = c->user_id;
 	out->squeries = 1;
-	if (c->rare)
+	if (c->rare && tr->more != NULL) /* else it was never begun */
 		fill_rare(t, tr, out);
 	fill_hops(t, tr, out);
 }

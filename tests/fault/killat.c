@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define EXIT_NOT_HERE 125
 
 #ifdef __x86_64__
@@ -31,11 +33,13 @@ static struct {
 	enum action action;
 	int err; /* FAIL */
 	int lasts; /* ... and all later ones */
+	int64_t lasts_ns; /* ... for so long; 0: to the end */
 	int power;
 } opts = {.calls = "change"};
 
 static pid_t pid;
 static unsigned long count;
+static int64_t first_ns; /* when the first of those that last was struck */
 static char hit[PATH_MAX + 64] = "- -";
 /* Behind the next exit from a call. */
 static const struct calls_row *syncing;
@@ -297,6 +301,18 @@ strike(const struct calls_row *c, struct user_regs_struct *r, const char *path)
 
 /* --- the command ----------------------------------------------------------- */
 
+/* Is this call, which counts, struck? */
+static int
+is_struck(void)
+{
+	if (count == opts.n) {
+		first_ns = clock_mono_ns();
+		return 1;
+	}
+	return opts.lasts && opts.n != 0 && count > opts.n &&
+	    (opts.lasts_ns == 0 || clock_mono_ns() - first_ns < opts.lasts_ns);
+}
+
 /* At a call of the table.  How to go on. */
 static enum __ptrace_request
 on_call(void)
@@ -317,8 +333,7 @@ on_call(void)
 	if (is_wanted(c, &r) && can_fail(c, &r, path) &&
 	    (opts.action != SHORTEN || bytes_of(c, &r) > 1)) {
 		count++;
-		struck = count == opts.n ||
-		    (opts.lasts && opts.n != 0 && count > opts.n);
+		struck = is_struck();
 		if (struck)
 			strike(c, &r, path);
 	}
@@ -475,6 +490,8 @@ set_action(const char *name)
 	size_t len = strcspn(name, "+");
 
 	opts.lasts = name[len] == '+';
+	if (opts.lasts)
+		opts.lasts_ns = strtol(name + len + 1, NULL, 10) * NS_PER_MS;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strlen(actions[i].name) == len &&
 		    strncmp(actions[i].name, name, len) == 0) {

@@ -20,6 +20,7 @@
  *	ENOSPC ...	the call does nothing and fails with that (EIO, EINTR;
  *			close(2) does close)
  *	ENOSPC+ ...	and so do all later ones
+ *	ENOSPC+MS ...	... for so many milliseconds
  *	short		a write of more than one byte takes half of them
  *	skip		the call does nothing and says that it has
  *

@@ -28,6 +28,11 @@ class Row:
         """Run it with HOW before its arguments.  Its exit status, or None."""
         raise NotImplementedError
 
+    def last(self, w, how):
+        """The same for HOW that lasts for a while: who goes on by himself is
+        let to, until all is well."""
+        return self.strike(w, how)
+
     def mend(self, w, cut):
         """What a supervisor would start again.  CUT: the power failed."""
 
@@ -86,12 +91,19 @@ class Server(Row):
         w.fetch('nosort')
         return w.stop(w.server)
 
+    def last(self, w, how):
+        w.serve(how)
+        return w.ask_again(w.server)
+
 
 class Orphan(Recovery):
     """the data server seals what a dead writer left"""
 
     def strike(self, w, how):
         return Server.strike(self, w, how)
+
+    def last(self, w, how):
+        return Server.last(self, w, how)
 
 
 class Client(Row):
@@ -105,6 +117,10 @@ class Client(Row):
     def strike(self, w, how):
         w.serve()
         return w.run([*how, *w.fetch_args('nosort')])
+
+    def last(self, w, how):
+        w.serve()
+        return w.keep_fetching(how)
 
 
 class Refusal(Client):
@@ -122,10 +138,14 @@ class Refusal(Client):
         w.fetch('nosort')
         return w.run([*how, *w.fetch_args('nosort')])
 
-    def close(self, w):
-        w.finish(more=3)
+    def oracle(self, w):
         o = w.oracle()
         o.refused, o.account = {2}, False
+        return o
+
+    def close(self, w):
+        w.finish(more=3)
+        o = self.oracle(w)
         problems = o.check()
         if len(o.seen) != w.traces - w.rotate:
             problems.append('%d records' % len(o.seen))
@@ -141,6 +161,21 @@ class Keeper(Refusal):
         for _ in range(3):
             w.fetch('nosort')
         return w.stop(w.server)
+
+    def last(self, w, how):
+        return Server.last(self, w, how)
+
+
+class Noted(Refusal):
+    """the sorter has yet to read that one was refused"""
+
+    def prepare(self, w):
+        super().prepare(w)
+        w.serve()
+        for _ in range(4):
+            w.fetch('nosort')
+        if not glob.glob(w.centre + '/incoming/mon/*/2.refused'):
+            raise Wrong('no note')
 
 
 class Sort(Row):
@@ -306,4 +341,4 @@ ROWS = {name.lower(): row for name, row in list(globals().items())
         if isinstance(row, type) and issubclass(row, Row) and row is not Row}
 # What is struck at in each way; the others are states for one of them.
 SYSTEM = [name for name in ROWS if name not in (
-    'prober', 'acks', 'went', 'short', 'kept', 'journal', 'part')]
+    'prober', 'acks', 'went', 'short', 'kept', 'journal', 'part', 'noted')]

@@ -87,7 +87,7 @@ class World:
         self.spool, self.centre = self.tree + '/mon', self.tree + '/cen'
         self.sock, self.log = self.dir + '/s', self.dir + '/log'
         self.out = self.dir + '/out'
-        self.children, self.server = {}, None
+        self.children, self.codes, self.server = {}, {}, None
         self.traces, self.rotate = 12, 4
         self.keep, self.tls, self.mounted = '0', [], None
         self.fakenet = None
@@ -200,10 +200,12 @@ class World:
 
     def wait(self, pid):
         """Exit status; 128 and the signal that ended it."""
-        _, status = os.waitpid(pid, 0)
-        del self.children[pid]
-        code = os.waitstatus_to_exitcode(status)
-        return 128 - code if code < 0 else code
+        if pid in self.children:
+            _, status = os.waitpid(pid, 0)
+            del self.children[pid]
+            code = os.waitstatus_to_exitcode(status)
+            self.codes[pid] = 128 - code if code < 0 else code
+        return self.codes[pid]
 
     def run(self, argv, stdin='/dev/null'):
         return self.wait(self.start(argv, stdin))
@@ -220,8 +222,7 @@ class World:
     def stop(self, pid, signo=signal.SIGTERM):
         if pid in self.children:
             os.kill(pid, signo)
-            return self.wait(pid)
-        return None
+        return self.wait(pid)
 
     def end(self):
         for pid in list(self.children):
@@ -283,6 +284,24 @@ class World:
 
     def fetch(self, settings='server'):
         return self.run(self.fetch_args(settings))
+
+    def ask_again(self, pid):
+        """Passes until one goes well or PID, which it is for, has ended; then
+        PID's exit status."""
+        while self.is_alive(pid) and self.fetch('nosort') != 0:
+            time.sleep(0.02)
+        return self.stop(pid)
+
+    def keep_fetching(self, how):
+        """A data client that stays until nothing is to be fetched any more, or
+        it has ended.  Its exit status."""
+        pid = self.start([*how, *self.fetch_args('nosort')[:1],
+                          *self.fetch_args('nosort')[2:]])
+        while glob.glob(self.spool + '/spool/*.warts'):
+            if not self.is_alive(pid):
+                return self.wait(pid)
+            time.sleep(0.01)
+        return self.stop(pid)
 
     def sort(self):
         return self.run(self.sort_args())

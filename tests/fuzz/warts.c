@@ -1,6 +1,6 @@
 /*
  * Fuzz target (libFuzzer): any bytes as a warts file.  They are read, shown in
- * every format, counted, renumbered; and a trace that decodes must encode to
+ * every format, counted, renumbered; and a measurement that decodes must encode to
  * something that decodes to the same bytes again.
  */
 #include <sys/mman.h>
@@ -12,30 +12,34 @@
 
 #include "common/show/show.h"
 #include "common/show/summary.h"
+#include "common/warts/any.h"
+#include "common/warts/codec.h"
 #include "common/warts/reader.h"
 #include "common/warts/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static void
-check_trace(const struct warts_record *rec)
+check_again(const struct warts_record *rec)
 {
-	struct warts_trace t;
+	struct warts_record other = {.type = rec->type};
+	struct warts_any any;
 	struct wbuf a, b;
 	const char *why;
 
-	if (rec->type != WARTS_TRACE ||
-	    warts_trace_decode(rec->body, rec->len, &t, &why) == -1)
+	if (warts_codec(rec->type) == NULL ||
+	    warts_decode(rec, &any, &why) == -1)
 		return;
 	wbuf_init(&a);
 	wbuf_init(&b);
-	warts_trace_encode(&a, &t);
-	warts_trace_clear(&t);
-	if (warts_trace_decode(a.p + WARTS_HEADER_LEN, a.len - WARTS_HEADER_LEN,
-		&t, &why) == -1)
+	warts_encode(&a, rec->type, &any);
+	warts_clear(rec->type, &any);
+	other.body = a.p + WARTS_HEADER_LEN;
+	other.len = (uint32_t)(a.len - WARTS_HEADER_LEN);
+	if (warts_decode(&other, &any, &why) == -1)
 		abort();
-	warts_trace_encode(&b, &t);
-	warts_trace_clear(&t);
+	warts_encode(&b, rec->type, &any);
+	warts_clear(rec->type, &any);
 	if (a.len != b.len || memcmp(a.p, b.p, a.len) != 0)
 		abort();
 	wbuf_clear(&a);
@@ -75,7 +79,7 @@ view(int fd, enum show_format format, struct summary *sum)
 	while ((rc = warts_reader_next(rd, &rec, &why)) != WARTS_READ_EOF) {
 		if (rc != WARTS_READ_RECORD)
 			continue;
-		check_trace(&rec);
+		check_again(&rec);
 		wbuf_reset(&out);
 		check_ids(&rec, &out);
 		wbuf_reset(&out);

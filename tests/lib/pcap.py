@@ -4,7 +4,9 @@ their replies go.  Ethernet (also with a VLAN tag), raw IP, cooked.
     for p in pcap.packets("cap.pcap"):
         if p.kind == "udp" and p.src == monitor: ...
 """
+import bisect
 import ipaddress
+import itertools
 import struct
 
 LINK_ETHERNET, LINK_RAW, LINK_COOKED = 1, (12, 14, 101), 113
@@ -101,3 +103,24 @@ def packets(path):
                 p.ts = sec + frac / (1e9 if nano else 1e6)
                 p.mac_dst = mac
                 yield p
+
+
+class Silences:
+    """Where nothing at all was sent for at least LEAST_S, of the sorted TIMES
+    of all that a program sent.
+
+    The Prober takes the time once a turn: where the machine keeps it, or the
+    kernel's queues, from their work, packets leave later than it thinks.  Then
+    the wire is silent for so long before them."""
+
+    def __init__(self, times, least_s=0.02):
+        self.at = [(a, b) for a, b in zip(times, times[1:])
+                   if b - a >= least_s]
+        self.ends = [b for _, b in self.at]
+
+    def between(self, begin, end):
+        """Seconds of them from BEGIN to END."""
+        first = bisect.bisect_left(self.ends, begin)
+        return sum(max(0, min(b, end) - max(a, begin))
+                   for a, b in itertools.takewhile(
+                       lambda s: s[0] < end, self.at[first:]))

@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 """Compare traceroutes with the truth of the embedded Internet, hop by hop.
 
-usage: truth_check.py FAKENET COUNT [fakenet option ...] < traces.json
+usage: truth_check.py [--silent FILE] FAKENET COUNT [fakenet option ...]
+       < traces.json
 
 Reads JSON lines, asks `FAKENET -t' for the one path that each trace's flow
 must have taken, and compares every ttl (a silent router must be a gap), the
 MPLS labels, the round-trip times (none shorter than the truth) and the end.
 Exactly COUNT traces must be there.  Exit status 1 at any difference.
+
+With --silent, the destinations that differ by silence alone, where somebody
+should have answered, are written to FILE and not counted: whoever measured may
+have been kept from his socket, and asks them again.
 """
 import json
+import re
 import subprocess
 import sys
 
@@ -94,8 +100,26 @@ def trace_errors(trace, hops, end):
     return errors
 
 
+def only_silence(trace, errors, end):
+    """Answers that are missing explain all that is wrong: also that it went on
+    behind a last hop that did not answer."""
+    last = int(end[1])
+    for e in errors:
+        ttl = re.match(r"ttl (\d+): ", e)
+        behind = ttl and int(ttl[1]) > last or e.startswith("has ")
+        if not (": silent, should be " in e or
+                e.startswith("ends with GAPLIMIT") or
+                behind and any(x.startswith("ttl %d: silent" % last)
+                               for x in errors)):
+            return False
+    return True
+
+
 def main():
-    fakenet, count, options = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    args, silent = sys.argv[1:], None
+    if args[0] == "--silent":
+        silent, args = open(args[1], "w"), args[2:]
+    fakenet, count, options = args[0], int(args[1]), args[2:]
     traces = [t for t in map(json.loads, sys.stdin) if t["type"] == "trace"]
     hops, ends = truths(fakenet, options, traces)
     wrong = 0
@@ -103,7 +127,11 @@ def main():
         errors = trace_errors(trace, hops[trace["dst"]], ends[trace["dst"]])
         for error in errors:
             print("%s: %s" % (trace["dst"], error))
-        wrong += bool(errors)
+        if errors and silent is not None and only_silence(
+                trace, errors, ends[trace["dst"]]):
+            silent.write(trace["dst"] + "\n")
+        else:
+            wrong += bool(errors)
     replies = sum(len(t.get("hops", [])) for t in traces)
     print("%d traces with %d replies compared with the truth, %d differ" % (
         len(traces), replies, wrong))

@@ -51,7 +51,7 @@ class Generator:
 def state(path):
     try:
         with open(path) as f:
-            return dict(line.split(None, 1) for line in f)
+            return dict(line.rpartition(" #")[0].split(None, 1) for line in f)
     except FileNotFoundError:
         return {}
 

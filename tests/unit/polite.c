@@ -5,6 +5,7 @@
  */
 #include "tests/unit/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -417,10 +418,53 @@ floor_file(void **state)
 	polite_free(p);
 }
 
+static int failures;
+
+static void
+note_failure(struct task *t, int err)
+{
+	assert_int_equal(err, EACCES);
+	failures++;
+	probe_done(t);
+}
+
+/* A task that was admitted before its prefix came to the floor sends no more;
+ * others go on. */
+static void
+floor_ends_tasks(void **state)
+{
+	static const struct technique noting = {
+	    .name = "noting", .state_size = 8, .failed = note_failure};
+	struct measurement m = {.tech = &noting};
+	struct polite_config cfg = {.rates.pps = 100, .prefix_len = {24, 48}};
+	struct window w;
+	struct task *in, *out;
+
+	(void)state;
+	window_init(&w, 0);
+	cfg.floor = write_limits("10.0.0.0/8\n", 0);
+	w.polite = polite_new(&cfg, WALL_NS);
+	w.now_ns = NS_PER_SEC;
+	in = add_task(&w, "192.0.2.1");
+	out = add_task(&w, "198.51.100.1");
+	in->m = out->m = &m;
+	assert_ptr_equal(polite_take(&w), in);
+	probe_send(in);
+	write_limits("192.0.2.0/24\n", 1);
+	assert_true(polite_look(w.polite, WALL_NS));
+	assert_ptr_equal(polite_take(&w), out);
+	assert_null(polite_take(&w));
+	assert_int_equal(failures, 1);
+	assert_int_equal(in->where, TASK_DONE);
+	polite_free(w.polite);
+	window_clear(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(floor_ends_tasks),
 	    cmocka_unit_test(rates),
 	    cmocka_unit_test(prefixes),
 	    cmocka_unit_test(unused_costs_nothing),

@@ -223,6 +223,18 @@ signals_come_in_the_loop(void **state)
 	close(fds[1]);
 }
 
+static void
+codes_of_errors(void **state)
+{
+	(void)state;
+	assert_int_equal(prog_exit_code(ENOSPC), EXIT_TEMPORARY);
+	assert_int_equal(prog_exit_code(EIO), EXIT_TEMPORARY);
+	assert_int_equal(prog_exit_code(EMFILE), EXIT_TEMPORARY);
+	assert_int_equal(prog_exit_code(ENOENT), EXIT_PERMANENT);
+	assert_int_equal(prog_exit_code(EACCES), EXIT_PERMANENT);
+	assert_int_equal(prog_exit_code(ENOTDIR), EXIT_PERMANENT);
+}
+
 static int hups;
 
 static void
@@ -424,6 +436,7 @@ main(void)
 	    cmocka_unit_test(an_error_says_how_to_get_help),
 	    cmocka_unit_test(signals_come_in_the_loop),
 	    cmocka_unit_test(serves_until_stopped),
+	    cmocka_unit_test(codes_of_errors),
 	    cmocka_unit_test(the_parent_tells_how_it_went),
 	    cmocka_unit_test(pidfile),
 	    cmocka_unit_test(privileges_are_gone),

@@ -1,7 +1,7 @@
 /*
  * segment, whatever the disk answers: nothing is lost and nothing is there
- * twice.  The disk is made to fail by standing in front of pwritev and
- * fdatasync here.
+ * twice.  The disk is made to fail by standing in front of pwritev, fdatasync
+ * and unlinkat here.
  */
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -12,11 +12,12 @@
 /* --- a disk that fails ----------------------------------------------------- */
 
 static struct {
-	int writes, syncs; /* fail from this call on, counted down; -1 never */
+	/* Fail from this call on, counted down; -1 never. */
+	int writes, syncs, unlinks;
 	int err;
 	size_t partial; /* bytes a failing write takes first */
 	int failed; /* syncs that failed */
-} broken = {.writes = -1, .syncs = -1};
+} broken = {.writes = -1, .syncs = -1, .unlinks = -1};
 
 static int
 fails(int *countdown)
@@ -56,10 +57,19 @@ fdatasync(int fd)
 	return -1;
 }
 
+int
+unlinkat(int dirfd, const char *path, int flags)
+{
+	if (!fails(&broken.unlinks))
+		return (int)syscall(SYS_unlinkat, dirfd, path, flags);
+	errno = broken.err;
+	return -1;
+}
+
 static int
 setup(void **state)
 {
-	broken.writes = broken.syncs = -1;
+	broken.writes = broken.syncs = broken.unlinks = -1;
 	return spool_setup(state);
 }
 
@@ -152,6 +162,48 @@ test_suspect(void **state)
 	}
 }
 
+/* Nothing can be written, synced or removed for a while, from the N-th write on:
+ * what could not be removed is not in the way afterwards. */
+static void
+dead_at(int n)
+{
+	struct segment_config cfg = {.batch_bytes = 300};
+	struct segment_writer *w = open_writer(&cfg);
+	int c = begin_cycle(w, 1, 0);
+	struct books b;
+	uint32_t i = 0;
+
+	broken.err = EIO;
+	broken.writes = n;
+	while (i < 40 && broken.writes != 0 && put_trace(w, c, i) == 0)
+		i++;
+	broken.syncs = broken.unlinks = 0;
+	while (i < 40 && put_trace(w, c, i) == 0)
+		i++;
+	assert_int_equal(segment_tick(w, NS_PER_SEC), SEGMENT_FULL);
+	broken.writes = broken.syncs = broken.unlinks = -1;
+	segment_tick(w, 2 * NS_PER_SEC);
+	assert_int_equal(segment_tick(w, 3 * NS_PER_SEC), SEGMENT_OK);
+	for (; i < 50; i++)
+		assert_int_equal(put_trace(w, c, i), 0);
+	assert_int_equal(segment_close(w, 4 * NS_PER_SEC), 0);
+	w = open_writer(NULL);
+	assert_int_equal(segment_close(w, 5 * NS_PER_SEC), 0);
+	read_spool(&b);
+	assert_books(&b, 50);
+}
+
+static void
+test_dead(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 8; n++) {
+		dead_at(n);
+		spool_teardown(NULL);
+		spool_setup(NULL);
+	}
+}
+
 int
 main(void)
 {
@@ -159,6 +211,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_full),
 	    T(test_suspect),
+	    T(test_dead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,8 +188,13 @@ static struct tls_shake *
 begin(struct side *s, int fd, int accept, int64_t deadline_ns)
 {
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	return tls_shake_new(&(struct tls_shake_config){
-	    base, s->tls, fd, accept, deadline_ns, on_shaken, s});
+	return tls_shake_new(&(struct tls_shake_config){.base = base,
+	    .tls = s->tls,
+	    .fd = fd,
+	    .accept = accept,
+	    .deadline_ns = deadline_ns,
+	    .done = on_shaken,
+	    .arg = s});
 }
 
 static void

@@ -19,15 +19,15 @@ struct thing {
 
 /* Fields 1, 2, 3, 4, 9 and 62, the highest that a mask can hold. */
 static const struct warts_field fields[63] = {
-    [1] = {WENC_U32, offsetof(struct thing, one)},
-    [2] = {WENC_U16, offsetof(struct thing, two)},
-    [3] = {WENC_STR, offsetof(struct thing, three)},
-    [4] = {WENC_EXTS, offsetof(struct thing, exts)},
-    [9] = {WENC_U8, offsetof(struct thing, nine)},
-    [62] = {WENC_U8, offsetof(struct thing, last)},
+    [1] = {.enc = WENC_U32, .offset = offsetof(struct thing, one)},
+    [2] = {.enc = WENC_U16, .offset = offsetof(struct thing, two)},
+    [3] = {.enc = WENC_STR, .offset = offsetof(struct thing, three)},
+    [4] = {.enc = WENC_EXTS, .offset = offsetof(struct thing, exts)},
+    [9] = {.enc = WENC_U8, .offset = offsetof(struct thing, nine)},
+    [62] = {.enc = WENC_U8, .offset = offsetof(struct thing, last)},
 };
-static const struct warts_fields table = {fields, 62};
-static const struct warts_fields first_two = {fields, 2};
+static const struct warts_fields table = {.field = fields, .n = 62};
+static const struct warts_fields first_two = {.field = fields, .n = 2};
 
 static void
 test_layout(void **state)

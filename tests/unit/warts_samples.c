@@ -1,5 +1,5 @@
 /*
- * Every list, cycle, trace and ping record of every sample file is decoded and
+ * Every record of every sample file, of whatever type, is decoded and
  * encoded again to the same bytes; and whatever is cut off or flipped in
  * them, the decoders end with a reason or with a record that is stable.
  */
@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #include "common/warts/reader.h"
+#include "common/warts/any.h"
+#include "common/warts/codec.h"
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
 
@@ -67,45 +69,42 @@ stop_again(struct wbuf *b, const uint8_t *p, size_t len, const char **why)
 	return 0;
 }
 
+/* A measurement of any type. */
 static int
-trace_again(struct wbuf *b, const uint8_t *p, size_t len, const char **why)
+measurement_again(
+    struct wbuf *b, const struct warts_record *rec, const char **why)
 {
-	struct warts_trace t;
+	struct warts_any any;
 
-	if (warts_trace_decode(p, len, &t, why) == -1)
+	if (warts_decode(rec, &any, why) == -1)
 		return -1;
-	warts_trace_encode(b, &t);
-	warts_trace_clear(&t);
+	warts_encode(b, rec->type, &any);
+	warts_clear(rec->type, &any);
 	return 0;
 }
 
 static int
-ping_again(struct wbuf *b, const uint8_t *p, size_t len, const char **why)
+again(struct wbuf *b, const struct warts_record *rec, const char **why)
 {
-	struct warts_ping t;
-
-	if (warts_ping_decode(p, len, &t, why) == -1)
-		return -1;
-	warts_ping_encode(b, &t);
-	warts_ping_clear(&t);
-	return 0;
+	switch (rec->type) {
+	case WARTS_LIST:
+		return list_again(b, rec->body, rec->len, why);
+	case WARTS_CYCLE_START:
+		return start_again(b, rec->body, rec->len, why);
+	case WARTS_CYCLE_DEF:
+		return def_again(b, rec->body, rec->len, why);
+	case WARTS_CYCLE_STOP:
+		return stop_again(b, rec->body, rec->len, why);
+	default:
+		return measurement_again(b, rec, why);
+	}
 }
 
-typedef int again_fn(struct wbuf *, const uint8_t *, size_t, const char **);
-
-static again_fn *const again[] = {
-    [WARTS_LIST] = list_again,
-    [WARTS_CYCLE_START] = start_again,
-    [WARTS_CYCLE_DEF] = def_again,
-    [WARTS_CYCLE_STOP] = stop_again,
-    [WARTS_TRACE] = trace_again,
-    [WARTS_PING] = ping_again,
-};
-
-static again_fn *
-again_of(uint16_t type)
+static int
+is_known(uint16_t type)
 {
-	return type < sizeof(again) / sizeof(again[0]) ? again[type] : NULL;
+	return (type >= WARTS_LIST && type <= WARTS_CYCLE_STOP) ||
+	    warts_codec(type) != NULL;
 }
 
 /* Call FN with every record of every sample that we have a decoder for. */
@@ -125,7 +124,7 @@ visit_file(const char *name, visit_fn *fn, unsigned int *seen)
 	assert_int_not_equal(fd, -1);
 	rd = warts_reader_new(fd);
 	while (warts_reader_next(rd, &rec, &why) == WARTS_READ_RECORD) {
-		if (again_of(rec.type) == NULL)
+		if (!is_known(rec.type))
 			continue;
 		fn(name, &rec);
 		seen[rec.type]++;
@@ -136,7 +135,7 @@ visit_file(const char *name, visit_fn *fn, unsigned int *seen)
 static void
 visit(visit_fn *fn)
 {
-	unsigned int seen[WARTS_PING + 1] = {0};
+	unsigned int seen[WARTS_OWAMP + 1] = {0};
 	DIR *d = opendir(SAMPLES);
 	struct dirent *e;
 
@@ -153,11 +152,15 @@ visit(visit_fn *fn)
 	assert_true(seen[WARTS_CYCLE_STOP] > 40);
 	assert_true(seen[WARTS_TRACE] > 40);
 	assert_true(seen[WARTS_PING] > 40);
+	for (int type = WARTS_TRACELB; type <= WARTS_OWAMP; type++)
+		assert_true(seen[type] >=
+		    (type == WARTS_SNIFF || type == WARTS_STING ? 1 : 2));
 }
 
 /*
  * Records that cannot come out the same: made by hand to hold what no program
- * writes yet.  What a reader does not know it steps over, as it should.
+ * writes yet, which a reader steps over, as it should; or what scamper 2021
+ * writes wrongly, and which is put right.
  */
 static const struct {
 	const char *file;
@@ -166,6 +169,9 @@ static const struct {
 } newer[] = {
     {"handmade-legacy.warts", 0xc7, "a section of unknown kind 9"},
     {"handmade-legacy.warts", 0x1d2, "unknown fields in trace and hop"},
+    {"quirk-neighbourdisc-d.warts", 65, "blocks of a wrong length"},
+    {"quirk-neighbourdisc-d.warts", 166, "the same"},
+    {"quirk-prefixscan-x-d.warts", 65, "a number with its bytes swapped"},
 };
 
 static int
@@ -186,10 +192,10 @@ same_bytes(const char *file, const struct warts_record *rec)
 	struct wbuf b;
 
 	wbuf_init(&b);
-	if (again_of(rec->type)(&b, rec->body, rec->len, &why) == -1)
+	if (again(&b, rec, &why) == -1)
 		fail_msg("%s at %ju: %s", file, (uintmax_t)rec->offset, why);
 	if (is_newer(file, rec->offset))
-		assert_true(b.len < rec->len + WARTS_HEADER_LEN);
+		assert_true(b.len <= rec->len + WARTS_HEADER_LEN);
 	else if (b.len != rec->len + WARTS_HEADER_LEN ||
 	    memcmp(b.p + WARTS_HEADER_LEN, rec->body, rec->len) != 0)
 		fail_msg(
@@ -209,19 +215,21 @@ test_samples_encode_to_the_same_bytes(void **state)
  * same once more.  Returns 0 when P was refused.
  */
 static int
-stable(again_fn *fn, const uint8_t *p, size_t len)
+stable(uint16_t type, const uint8_t *p, size_t len)
 {
+	struct warts_record rec = {
+	    .type = type, .body = p, .len = (uint32_t)len};
 	const char *why = NULL;
 	struct wbuf a, b;
 	int ok;
 
 	wbuf_init(&a);
 	wbuf_init(&b);
-	ok = fn(&a, p, len, &why) == 0;
+	ok = again(&a, &rec, &why) == 0;
 	if (ok) {
-		assert_int_equal(fn(&b, a.p + WARTS_HEADER_LEN,
-				     a.len - WARTS_HEADER_LEN, &why),
-		    0);
+		rec.body = a.p + WARTS_HEADER_LEN;
+		rec.len = (uint32_t)a.len - WARTS_HEADER_LEN;
+		assert_int_equal(again(&b, &rec, &why), 0);
 		assert_int_equal(a.len, b.len);
 		assert_memory_equal(a.p, b.p, a.len);
 	} else {
@@ -232,6 +240,14 @@ stable(again_fn *fn, const uint8_t *p, size_t len)
 	return ok;
 }
 
+/* The attributes at the end of an http record say nowhere how many they are. */
+static int
+may_be_cut(const struct warts_record *rec, size_t n)
+{
+	(void)n;
+	return rec->type == WARTS_HTTP;
+}
+
 /* Each prefix in memory of just its size, so that ASAN sees the end. */
 static void
 cut(const char *file, const struct warts_record *rec)
@@ -239,7 +255,7 @@ cut(const char *file, const struct warts_record *rec)
 	for (size_t n = 0; n < rec->len; n++) {
 		uint8_t *p = xmemdup(rec->body, n);
 
-		if (stable(again_of(rec->type), p, n))
+		if (stable(rec->type, p, n) && !may_be_cut(rec, n))
 			fail_msg("%s at %ju cut to %zu is taken for whole",
 			    file, (uintmax_t)rec->offset, n);
 		free(p);
@@ -261,7 +277,7 @@ flip(const char *file, const struct warts_record *rec)
 	(void)file;
 	for (size_t bit = 0; bit < 8 * (size_t)rec->len; bit++) {
 		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		stable(again_of(rec->type), p, rec->len);
+		stable(rec->type, p, rec->len);
 		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	free(p);
