@@ -127,6 +127,12 @@ centre_now(struct centre *c)
 }
 
 void
+centre_told(struct centre *c)
+{
+	place_told(c->place);
+}
+
+void
 centre_look(struct centre *c)
 {
 	if (place_look(c->place))

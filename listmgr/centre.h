@@ -36,6 +36,9 @@ void centre_free(struct centre *c);
 /* Check in at once. */
 void centre_now(struct centre *c);
 
+/* Generators were told what they take. */
+void centre_told(struct centre *c);
+
 /* About once a second. */
 void centre_look(struct centre *c);
 
