@@ -109,7 +109,10 @@ do_resend(void *arg, char **words)
 
 	if (scan_u64(words[1], 1, UINT64_MAX, &n) == -1)
 		return "bad number";
-	f = offers_get(&s->srv->offers, n, 1);
+	/* A list is read while segments get their names, and may miss one. */
+	f = offers_get(&s->srv->offers, n, 0);
+	if (f == NULL && errno == ENOENT)
+		f = offers_get(&s->srv->offers, n, 1);
 	if (f == NULL)
 		chan_printf(s->chan, "none");
 	else

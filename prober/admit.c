@@ -48,6 +48,17 @@ waits_for_budget(struct admit *a, const struct command *c, int64_t now_ns)
 	return 1;
 }
 
+static struct link_path *
+find_path(struct admit *a, const struct command *c, const char **why)
+{
+	const struct technique *tech = c->m->tech;
+	const struct technique_route *r =
+	    tech->route != NULL ? tech->route(c->m->conf) : NULL;
+
+	return r == NULL ? link_lookup(a->link, &c->dst, why)
+			 : link_lookup_by(a->link, &c->dst, r, why);
+}
+
 /* C has left its queue: a task of it, or NULL if it went elsewhere. */
 static struct task *
 try_command(struct admit *a, struct command *c, int64_t now_ns)
@@ -63,7 +74,7 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 		put_on_hold(a, c, now_ns);
 		return NULL;
 	}
-	path = link_lookup(a->link, &c->dst, &why);
+	path = find_path(a, c, &why);
 	if (path == NULL) {
 		refuse(a, c, REFUSED_NOROUTE);
 		return NULL;

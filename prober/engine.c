@@ -419,4 +419,5 @@ engine_clear(struct engine *e)
 	event_free(e->rx_event);
 	event_free(e->link_event);
 	free(e->batch.bytes);
+	free(e->batch.large);
 }

@@ -324,7 +324,7 @@ static const struct prog_opt table[] = {
     {'R', NULL, "NAME:PORT", "obey the sc_remoted there", set_remote},
     {'n', NULL, "IP", "name server", set_nameserver},
     {'F', NULL, "FIREWALL", "not on this system", set_firewall},
-    {'d', NULL, "FILE", "not here: see --verbose", set_debug_file},
+    {'d', NULL, "FILE", "there is none here", set_debug_file},
     {'H', "hold", "TIME", "hold time of an address being probed (5s)",
 	set_hold},
     {'e', NULL, "FILE", "write the process id to FILE", set_pidfile},
@@ -358,9 +358,9 @@ static const struct prog_opt table[] = {
 
 static const struct prog_usage usage = {
     .name = "prober",
-    .synopsis = "[options] -i ADDRESS... | -I COMMAND... | [-f] FILE |\n"
-		"              -P [IP:]PORT | -U PATH | -R NAME:PORT | "
-		"--commands WHERE",
+    .synopsis = "[options] -i ADDRESS... | -I COMMAND... | [-f] FILE | "
+		"--commands WHERE\n"
+		"       | -P [IP:]PORT | -U PATH | -R NAME:PORT",
     .purpose = "Measure paths to many addresses at once.",
     .exit_code = EXIT_USAGE,
 };

@@ -260,6 +260,25 @@ tell_unfinished(const struct engine *e)
 	}
 }
 
+static void
+end_at_once(int signo)
+{
+	(void)signo;
+	_exit(EXIT_TEMPORARY);
+}
+
+/* The loop is over; who asks again means it. */
+static void
+uncatch_signals(struct prober *p)
+{
+	for (size_t i = 0; i < 4; i++)
+		event_free(p->signals[i]);
+	signal(SIGINT, end_at_once);
+	signal(SIGTERM, end_at_once);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
 static int
 close_all(struct prober *p)
 {
@@ -267,6 +286,7 @@ close_all(struct prober *p)
 	int64_t now_ns = clock_mono_ns();
 	int rc;
 
+	uncatch_signals(p);
 	stats_progress_end(&e->stats);
 	tell_unfinished(e);
 	/* A one-shot cycle is over when the program is. */
@@ -280,8 +300,6 @@ close_all(struct prober *p)
 		log_warn("the output could not be closed properly: %s",
 		    strerror(errno));
 	e->source->ops->free(e->source);
-	for (size_t i = 0; i < 4; i++)
-		event_free(p->signals[i]);
 	listcycle_history_clear(&e->admit.history);
 	engine_clear(e);
 	event_base_free(e->base);

@@ -214,6 +214,7 @@ struct batch {
 		uint32_t id; /* of the probe, the technique's own */
 	} owner[ENGINE_BATCH];
 	uint8_t *bytes; /* PROBE_SIZE_MAX for each */
+	uint8_t *large; /* a packet beyond that, or NULL */
 	int first, count;
 	int64_t retry_ns; /* no room in the kernel: not before */
 };

@@ -10,20 +10,34 @@
  */
 #include <errno.h>
 
+#include "common/xmalloc.h"
 #include "prober/prober.h"
 
 #define TX_RETRY_NS NS_PER_MS
+#define HEADERS_MAX 128 /* bytes in front of a payload */
 #define FRAME_ALIGN 16 /* PROBE_SIZE_MAX is a multiple */
 
-/* Routes may have changed since T's last probe. */
+/* A packet larger than the frames are has a place of its own; there is one. */
+static uint8_t *
+large_place(struct batch *b)
+{
+	if (b->large == NULL)
+		b->large = xmalloc(UINT16_MAX);
+	return b->large;
+}
+
+/* Routes may have changed since T's last probe, but for one that was asked
+ * for. */
 static void
 follow_route(struct link *l, struct task *t)
 {
+	const struct technique *tech = t->m->tech;
 	uint8_t epoch = link_epoch(l);
 
 	if (t->epoch == epoch)
 		return;
-	t->path = link_follow(l, t->path, &t->dst);
+	if (tech->route == NULL || tech->route(t->m->conf) == NULL)
+		t->path = link_follow(l, t->path, &t->dst);
 	t->epoch = epoch;
 }
 
@@ -52,13 +66,17 @@ build_batch(struct engine *e, uint32_t most)
 	uint8_t *at = b->bytes;
 	struct probe pr;
 	struct task *t;
-	int len;
+	int len, large = 0;
 
 	b->first = b->count = 0;
-	while (b->count < want && (t = e->take(&e->window)) != NULL) {
+	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
 		follow_route(e->link, t);
 		t->m->tech->probe(t, &pr);
-		len = packet_build(&pr, at, PROBE_SIZE_MAX);
+		large = pr.payload_len > PROBE_SIZE_MAX - HEADERS_MAX;
+		if (large)
+			at = large_place(b);
+		len =
+		    packet_build(&pr, at, large ? UINT16_MAX : PROBE_SIZE_MAX);
 		if (len == -1) {
 			e->stats.tx_errors++;
 			t->where = TASK_IDLE;

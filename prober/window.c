@@ -36,6 +36,11 @@ struct task_block {
 	uint8_t bytes[TECHNIQUE_BLOCK];
 };
 
+/* Before the bytes of an extra memory; links point at the bytes. */
+struct extra {
+	_Alignas(max_align_t) struct extra *next;
+};
+
 static size_t
 largest_state(void)
 {
@@ -65,16 +70,27 @@ window_init(struct window *w, uint32_t max)
 }
 
 static void
-drop_measurement(void *arg, const struct task *t)
+drop_extras(struct task *t)
+{
+	for (struct extra *x = *t->m->tech->extras(t), *next; x; x = next) {
+		next = x[-1].next;
+		free(x - 1);
+	}
+}
+
+static void
+drop_task(void *arg, const struct task *t)
 {
 	(void)arg;
+	if (t->m->tech->extras != NULL)
+		drop_extras((struct task *)(uintptr_t)t);
 	technique_unref(t->m);
 }
 
 void
 window_clear(struct window *w)
 {
-	window_each(w, drop_measurement, NULL);
+	window_each(w, drop_task, NULL);
 	for (uint32_t i = 0; i < w->nchunks; i++)
 		free(w->chunks[i]);
 	for (uint32_t i = 0; i < w->nblock_chunks; i++)
@@ -383,7 +399,20 @@ window_remove(struct window *w, struct task *t)
 		t->blocks->next = w->free_blocks;
 		w->free_blocks = first;
 	}
+	if (t->m->tech->extras != NULL)
+		drop_extras(t);
 	technique_unref(t->m);
+}
+
+void *
+technique_extra(void **chain, size_t size)
+{
+	struct extra *x = xcalloc(1, sizeof(*x) + size), *first = *chain;
+
+	if (first == NULL)
+		return *chain = x + 1;
+	x->next = first[-1].next;
+	return first[-1].next = x + 1;
 }
 
 /*
@@ -562,4 +591,10 @@ const struct addr *
 task_dst(const struct task *t)
 {
 	return &t->dst;
+}
+
+uint16_t
+task_mtu(const struct task *t)
+{
+	return t->path->mtu;
 }

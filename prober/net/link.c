@@ -22,6 +22,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,7 @@
 #include "common/xmalloc.h"
 #include "prober/net/fib.h"
 #include "prober/net/net.h"
+#include "prober/tech/technique.h"
 
 #define BUCKETS 4096
 #define NL_BUF 16384
@@ -424,6 +426,56 @@ link_follow(struct link *l, struct link_path *old, const struct addr *dst)
 		return old;
 	r.src = old->src;
 	return path_of(l, &r, dst);
+}
+
+/* Is A an address of this host? */
+static int
+is_ours(const struct addr *a)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u = {.sa = {.sa_family = (sa_family_t)af_of(a->family)}};
+	int fd = socket(af_of(a->family), SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (a->family == ADDR_IPV4)
+		memcpy(&u.in.sin_addr, a->b, 4);
+	else
+		memcpy(&u.in6.sin6_addr, a->b, 16);
+	rc = bind(fd, &u.sa, sizeof(u));
+	close(fd);
+	return rc == 0;
+}
+
+struct link_path *
+link_lookup_by(struct link *l, const struct addr *dst,
+    const struct technique_route *by, const char **why)
+{
+	const struct addr *to = by->via.family != ADDR_NONE ? &by->via
+	    : by->to.family != ADDR_NONE		    ? &by->to
+							    : dst;
+	struct fib_route r = {0};
+	struct link_path *p;
+
+	*why = "a router of another family";
+	if (to->family != dst->family)
+		return NULL;
+	*why = "the source is not an address of this host";
+	if (by->src.family != ADDR_NONE &&
+	    (by->src.family != dst->family || !is_ours(&by->src)))
+		return NULL;
+	*why = ask_route(l, to, &r);
+	if (*why != NULL)
+		return NULL;
+	*why = "the router is not next to this host";
+	if (to == &by->via && r.gateway.family != ADDR_NONE)
+		return NULL;
+	if (by->src.family != ADDR_NONE)
+		r.src = by->src;
+	p = path_of(l, &r, to);
+	p->via |= to == &by->via;
+	return p;
 }
 
 uint8_t

@@ -28,6 +28,7 @@ struct link_path {
 	uint8_t mac_len; /* 0 with next_hop: not resolved (yet) */
 	uint8_t mac[8];
 	uint8_t raw_only; /* loopback: by raw socket */
+	uint8_t via; /* of link_lookup_by: raw sockets must name the next hop */
 	uint8_t stale; /* not confirmed lately: the next frame goes by raw
 			* socket, which makes the kernel ask */
 };
@@ -38,6 +39,10 @@ void link_close(struct link *l);
 /* The path to DST, or NULL and a static reason. */
 struct link_path *
 link_lookup(struct link *l, const struct addr *dst, const char **why);
+struct technique_route;
+/* The same, leaving as R says. */
+struct link_path *link_lookup_by(struct link *l, const struct addr *dst,
+    const struct technique_route *r, const char **why);
 /* Another number after each change of routes (it comes round again). */
 uint8_t link_epoch(const struct link *l);
 /* The path that DST has now with the source address of OLD, its path so far;

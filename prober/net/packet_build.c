@@ -9,6 +9,7 @@
 #define IPV6_HLEN 40
 #define L4_HLEN 8 /* of UDP and of ICMP alike */
 #define TCP_HLEN 20
+#define FRAGMENT_HLEN 8
 
 static void
 put16(uint8_t *p, uint16_t v)
@@ -69,9 +70,10 @@ protocol(const struct probe *pr)
 {
 	if (pr->kind == PROBE_UDP)
 		return IPPROTO_UDP;
-	if (pr->kind == PROBE_TCP)
-		return IPPROTO_TCP;
-	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	if (pr->kind < PROBE_TCP)
+		return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP
+						    : IPPROTO_ICMPV6;
+	return pr->kind == PROBE_TCP ? IPPROTO_TCP : IPPROTO_FRAGMENT;
 }
 
 /* Sums and words are in network order, as the bytes lie in the packet. */
@@ -124,7 +126,8 @@ build_ipv6(const struct probe *pr, uint8_t *p, uint16_t payload)
 	uint8_t next = protocol(pr);
 	uint32_t w[2];
 
-	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 | flow_label(pr));
+	w[0] = htonl(0x60000000u | (uint32_t)pr->tos << 20 |
+	    (pr->has_flow ? pr->flow : flow_label(pr)));
 	w[1] = htonl((uint32_t)payload << 16 | (uint32_t)next << 8 | pr->ttl);
 	memcpy(p, w, 8);
 	memcpy(p + 8, pr->src->b, 16);
@@ -215,6 +218,31 @@ build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 	memcpy(p, w, L4_HLEN);
 }
 
+/* What must be added to a sum over dst, so that it is over `final': in one's
+ * complement the inverse is the negative. */
+static uint64_t
+final_sum(const struct probe *pr)
+{
+	uint32_t dst, final;
+
+	if (pr->final == NULL || protocol(pr) == IPPROTO_ICMP)
+		return 0;
+	memcpy(&dst, pr->dst->b, 4);
+	memcpy(&final, pr->final->b, 4);
+	return (uint64_t) final + (uint32_t)~dst;
+}
+
+/* A fragment header (RFC 8200, 4.5); what is behind it is not looked at. */
+static void
+build_fragment(const struct probe *pr, uint8_t *p)
+{
+	p[0] = IPPROTO_UDP;
+	p[1] = 0;
+	put16(p + 2, (uint16_t)(pr->offset << 3));
+	put16(p + 4, (uint16_t)(pr->fragid >> 16));
+	put16(p + 6, (uint16_t)pr->fragid);
+}
+
 /* The payload at P, and its sum without what `fix_csum' puts in. */
 static uint64_t
 build_payload(const struct probe *pr, uint8_t *p)
@@ -240,18 +268,23 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 	size_t hlen = packet_build_headers_of(pr->dst->family, pr->kind) +
 	    pr->ip_option_len;
 	size_t total = hlen + pr->payload_len;
-	uint64_t sum;
+	uint64_t sum = 0;
 
 	if (total > cap || total > 0xffff)
 		return -1;
-	if (pr->dst->family == ADDR_IPV4)
+	if (pr->dst->family == ADDR_IPV4) {
 		build_ipv4(pr, buf, (uint16_t)total);
-	else
+		if (pr->ip_option_len != 0)
+			sum = final_sum(pr);
+	} else {
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
-	sum = build_payload(pr, buf + hlen);
-	if (pr->kind == PROBE_TCP)
+	}
+	sum += build_payload(pr, buf + hlen);
+	if (pr->kind < PROBE_TCP)
+		build_l4(pr, buf + hlen - L4_HLEN, sum);
+	else if (pr->kind == PROBE_TCP)
 		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
 	else
-		build_l4(pr, buf + hlen - L4_HLEN, sum);
+		build_fragment(pr, buf + hlen - FRAGMENT_HLEN);
 	return (int)total;
 }

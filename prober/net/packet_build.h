@@ -4,7 +4,7 @@
  * A probe is an IPv4 or IPv6 packet from the IP header on:
  *
  *	IPv4  20 bytes, DF set, and an option   (RFC 791)
- *	IPv6  40 bytes, no extension header     (RFC 8200)
+ *	IPv6  40 bytes, and a fragment header   (RFC 8200)
  *	UDP    8 bytes                          (RFC 768)
  *	ICMP   8 bytes, echo or time request    (RFC 792, RFC 4443)
  *	TCP   20 bytes, no options              (RFC 9293)
@@ -24,7 +24,13 @@
 
 #include "common/addr.h"
 
-enum probe_kind { PROBE_UDP, PROBE_ICMP_ECHO, PROBE_ICMP_TIME, PROBE_TCP };
+enum probe_kind {
+	PROBE_UDP,
+	PROBE_ICMP_ECHO,
+	PROBE_ICMP_TIME,
+	PROBE_TCP,
+	PROBE_FRAGMENT, /* IPv6: the last fragment of a UDP datagram */
+};
 
 #define PROBE_SIZE_MAX 2048 /* bytes of a frame's buffer */
 
@@ -42,7 +48,14 @@ struct probe {
 	uint16_t tcp_window;
 	uint8_t tcp_flags;
 	uint8_t ip_option_len; /* IPv4: 0..40, a multiple of 4 */
+	uint8_t has_flow; /* IPv6: `flow' is the flow label */
+	uint16_t offset; /* of a fragment, in 8 bytes */
+	uint32_t flow;
+	uint32_t fragid; /* identification of a fragment */
 	const uint8_t *ip_option;
+	/* Where a source route ends, which checksums cover (RFC 1122, 4.1.3.4);
+	 * NULL: at dst. */
+	const struct addr *final;
 	const uint8_t *payload; /* NULL: zeros */
 	uint16_t payload_len;
 	uint32_t id; /* the technique's own, given back when sent */

@@ -6,6 +6,8 @@
 #define ICMP_TIME_REPLY 14
 #define OPTION_RR 7
 #define OPTION_TS 68
+#define OPTION_LSRR 131
+#define OPTION_SSRR 137
 #define QUOTE_MIN_EXT 128 /* bytes of quote before an unannounced extension */
 
 static uint16_t
@@ -39,8 +41,12 @@ parse_quoted_l4(const uint8_t *p, size_t len, struct reply *out)
 	}
 	out->q_sport = get16(p);
 	out->q_dport = get16(p + 2);
-	if (out->q_proto == IPPROTO_UDP)
+	if (out->q_proto == IPPROTO_UDP) {
 		out->q_csum = get16(p + 6);
+	} else if (out->q_proto == IPPROTO_FRAGMENT) {
+		out->q_sport = get16(p + 4); /* its identification */
+		out->q_dport = get16(p + 6);
+	}
 }
 
 /* The first record route or timestamp option among LEN bytes of options. */
@@ -55,6 +61,26 @@ parse_options(const uint8_t *p, size_t len, struct reply *out)
 		if (n >= 3 && (p[0] == OPTION_RR || p[0] == OPTION_TS)) {
 			out->ip_option = p;
 			out->ip_option_len = (uint8_t)n;
+			return;
+		}
+		p += n;
+		len -= n;
+	}
+}
+
+/* Where a quoted packet with LEN bytes of options was to go in the end, if a
+ * source route (RFC 791) had still some way to go. */
+__attribute__((cold, noinline)) static void
+parse_route(const uint8_t *p, size_t len, struct reply *out)
+{
+	while (len >= 3 && p[0] != 0) {
+		size_t n = p[0] == 1 ? 1 : p[1];
+
+		if (n == 0 || n > len || (p[0] != 1 && n < 2))
+			return;
+		if ((p[0] == OPTION_LSRR || p[0] == OPTION_SSRR) && n >= 7) {
+			if (p[2] <= n - 3)
+				set_addr(&out->target, ADDR_IPV4, p + n - 4);
 			return;
 		}
 		p += n;
@@ -80,13 +106,16 @@ parse_quote(const uint8_t *p, size_t len, int family, struct reply *out)
 		out->q_proto = p[9];
 		set_addr(&out->target, ADDR_IPV4, p + 16);
 		/* How the probe got there, not how the error came back. */
-		if (hlen > 20)
+		if (hlen > 20) {
 			parse_options(p + 20, hlen - 20, out);
+			parse_route(p + 20, hlen - 20, out);
+		}
 	} else {
 		hlen = 40;
 		if (len < hlen || p[0] >> 4 != 6)
 			return -1;
 		out->q_tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
+		out->q_ipid = get16(p + 2);
 		out->q_len = (uint16_t)(get16(p + 4) + hlen);
 		out->q_proto = p[6];
 		out->q_ttl = p[7];

@@ -141,21 +141,29 @@ name_packet(struct tx *tx, int i, const struct tx_frame *f)
 	memcpy(ll->sll_addr, f->path->mac, sizeof(ll->sll_addr));
 }
 
+/* The kernel routes by this name, whatever address is in our header. */
 static void
 name_raw(struct tx *tx, int i, const struct tx_frame *f)
 {
 	struct sockaddr_in *in = &tx->names[i].in;
 	struct sockaddr_in6 *in6 = &tx->names[i].in6;
+	const struct addr *next_hop = &f->path->next_hop;
+	const uint8_t *first4 = f->packet + 16, *first6 = f->packet + 24;
+	int via = f->path->via && next_hop->family == f->family;
 
 	tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
 	memset(&tx->names[i], 0, sizeof(tx->names[i]));
+	if (via) {
+		first4 = next_hop->b;
+		first6 = next_hop->b;
+	}
 	if (f->family == ADDR_IPV4) {
 		in->sin_family = AF_INET;
-		memcpy(&in->sin_addr, f->packet + 16, 4);
+		memcpy(&in->sin_addr, first4, 4);
 		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in);
 	} else {
 		in6->sin6_family = AF_INET6;
-		memcpy(&in6->sin6_addr, f->packet + 24, 16);
+		memcpy(&in6->sin6_addr, first6, 16);
 		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in6);
 	}
 }

@@ -291,7 +291,8 @@ in_range(const struct ping *p, unsigned int distance)
 static int
 by_ipid(const struct ping *p, const struct reply *r)
 {
-	for (int n = p->nsent - 1; r->q_ipid != 0 && n >= 0; n--) {
+	for (int n = p->nsent - 1;
+	     r->from.family == ADDR_IPV4 && r->q_ipid != 0 && n >= 0; n--) {
 		if (ping_ipid(p, (unsigned int)n) == r->q_ipid)
 			return n;
 	}

@@ -23,7 +23,7 @@ const struct technique *const technique_table[] = {
     NULL,
 };
 
-#define WORDS_MAX 128
+#define WORDS_MAX 512
 
 struct parse {
 	struct measurement *m;
@@ -151,6 +151,7 @@ set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 	case OPT_SECONDS:
 		return set_seconds(ps, o, arg);
 	case OPT_CALL:
+	case OPT_CALLS:
 		return set_call(ps, o, arg);
 	default:
 		return set_number(ps, o, arg);
@@ -209,7 +210,7 @@ parse_option_word(struct parse *ps, const char *word, const char *next)
 		o = find_option(ps->m->tech, *c);
 		if (o == NULL)
 			return refuse(ps, "unknown option -%c", *c);
-		if (ps->seen[*c / 64] & 1ULL << *c % 64)
+		if (o->kind != OPT_CALLS && ps->seen[*c / 64] & 1ULL << *c % 64)
 			return refuse(ps, "repeated option -%c", *c);
 		ps->seen[*c / 64] |= 1ULL << *c % 64;
 		if (o->kind == OPT_FLAG) {
@@ -259,6 +260,8 @@ parse_words(struct parse *ps, char **words, int n, struct addr *target)
 	if (parse_target(ps, words + i, n - i, target) == -1)
 		return -1;
 	reason = tech->check != NULL ? tech->check(ps->m->conf) : NULL;
+	if (reason == NULL && target != NULL && tech->check_target != NULL)
+		reason = tech->check_target(ps->m->conf, target);
 	return reason == NULL ? 0 : refuse(ps, "%s", reason);
 }
 
@@ -311,6 +314,8 @@ technique_unref(struct measurement *m)
 {
 	if (m == NULL || --m->refs > 0)
 		return;
+	if (m->tech->clear != NULL)
+		m->tech->clear(m->conf);
 	free(m->text);
 	free(m);
 }

@@ -66,8 +66,8 @@ struct reply {
 	uint8_t q_proto; /* IPPROTO_ */
 	uint8_t q_ttl, q_tos;
 	uint16_t q_len; /* total length by its IP header */
-	uint16_t q_ipid;
-	uint16_t q_sport, q_dport; /* or ICMP id, sequence */
+	uint16_t q_ipid; /* IPv6: low half of the flow label */
+	uint16_t q_sport, q_dport; /* or ICMP id, sequence; fragment id */
 	uint16_t q_csum;
 };
 
@@ -96,6 +96,7 @@ enum technique_opt_kind {
 	OPT_HEX,
 	OPT_SECONDS, /* uint32_t microseconds, min .. max; given in seconds */
 	OPT_CALL, /* by the set function */
+	OPT_CALLS, /* the same, and may be given more than once */
 };
 
 struct technique_addrs {
@@ -120,8 +121,15 @@ struct technique_opt {
 	const char *name; /* "attempts", for messages and help */
 	const char *const *words; /* OPT_WORD: ends with NULL */
 	uint16_t given; /* offset of an uint8_t to be 1 then, or 0 */
-	/* OPT_CALL: put ARG into CONF; NULL, or a static reason. */
+	/* OPT_CALL(S): put ARG into CONF; NULL, or a static reason. */
 	const char *(*set)(void *conf, const char *arg);
+};
+
+/* How probes are to leave, other than the kernel would have it. */
+struct technique_route {
+	struct addr src; /* our address; ADDR_NONE: the kernel's choice */
+	struct addr via; /* the router next to us; ADDR_NONE: as routed */
+	struct addr to; /* routed as to this; ADDR_NONE: to the target */
 };
 
 /* --- the technique ------------------------------------------------------------ */
@@ -133,6 +141,15 @@ struct technique {
 	void (*defaults)(void *conf);
 	/* Rules across options; NULL or a static reason. */
 	const char *(*check)(void *conf);
+	/* The same for the one target of a command; NULL: any will do. */
+	const char *(*check_target)(const void *conf, const struct addr *dst);
+	/* Free what CONF has of the heap; NULL: nothing. */
+	void (*clear)(void *conf);
+	/* How probes leave; NULL, or returns NULL: as the kernel says. */
+	const struct technique_route *(*route)(const void *conf);
+	/* Where in its state T has its chain of technique_extra(); NULL: no
+	 * task of this technique has one. */
+	void **(*extras)(struct task *t);
 	void (*start)(struct task *t, int64_t wall_ns);
 	/* A credit is there: describe the probe to send. */
 	void (*probe)(struct task *t, struct probe *pr);
@@ -185,6 +202,9 @@ TASK_CONST const void *task_conf(const struct task *t);
 TASK_CONST const struct addr *task_src(const struct task *t);
 TASK_CONST const struct addr *task_dst(const struct task *t);
 
+/* The largest packet that leaves unfragmented, bytes. */
+uint16_t task_mtu(const struct task *t);
+
 /* Call ->probe as soon as the pacer has a credit. */
 void probe_send(struct task *t);
 /* Call ->timeout WAIT_NS from now, if no reply changes that. */
@@ -199,6 +219,9 @@ void *technique_block(struct task *t);
  * behind BLOCK, of NULL the first; NULL behind the last. */
 void *technique_last_block(const struct task *t);
 void *technique_next_block(const struct task *t, const void *block);
+/* SIZE zeroed bytes in CHAIN (technique->extras), freed with the task: for
+ * state that few tasks have.  The first stays at the head of the chain. */
+void *technique_extra(void **chain, size_t size);
 /* SIZE zeroed bytes, good until the record has been written. */
 void *technique_scratch(size_t size);
 

@@ -1,10 +1,14 @@
 /*
- * trace: what the four files of the trace technique share.
+ * trace: what the files of the trace technique share.
  *
- *	trace.c		what to send next, when to stop
- *	trace_store.c	what is remembered of a trace in progress
- *	trace_loop.c	have we been here before?
- *	trace_record.c	the finished trace as a record
+ *	trace.c			what to send next, when to stop
+ *	trace_options.c		what may be asked for
+ *	trace_probe.c		a probe, and which one a reply is an answer to
+ *	trace_store.c		what is remembered of a trace in progress
+ *	trace_loop.c		have we been here before?
+ *	trace_record.c		the finished trace as a record
+ *
+ * and what few traces want: trace_rare.h.
  *
  * Memory: the state, and a log of what happened in order of time: bytes, in
  * blocks of the engine's, whose borders mean nothing.  An entry begins with a
@@ -34,11 +38,11 @@
 #include "common/clock.h"
 #include "prober/tech/technique.h"
 
-#define TX_UNKNOWN ((1ULL << 44) - 1)
+#define TX_UNKNOWN ((1ULL << 41) - 1)
 #define HOP_FLAGS_ALL (WARTS_HOP_REPLYTTL | WARTS_HOP_DLRXTS)
 #define REPLIES_MAX 12 /* kept per probe: 255 ttls x 20 attempts fit a record */
 
-enum trace_method { UDP, ICMP, UDP_PARIS, ICMP_PARIS };
+enum trace_method { UDP, ICMP, UDP_PARIS, ICMP_PARIS, TCP, TCP_ACK };
 
 struct trace_conf {
 	uint16_t dport;
@@ -47,6 +51,21 @@ struct trace_conf {
 	uint32_t flags; /* WARTS_TRACE_ */
 	uint8_t first_ttl, gap_limit, gap_action, loops, hop_limit, method;
 	uint8_t attempts, tos, wait_s, wait_probe_cs;
+	uint8_t rare; /* there is a struct trace_more */
+	uint8_t all; /* a hop gets all its probes although one was answered */
+	uint8_t pauses; /* -W or -H is given */
+	uint8_t kind; /* enum probe_kind */
+	/* Of a probe, for IPv4 and IPv6; the first of the payload. */
+	uint16_t payload_len[2], size[2];
+	uint8_t has_route, noback, nortt;
+	uint8_t squeries, confidence;
+	uint8_t gss_family;
+	uint16_t offset; /* of fragments, in 8 bytes; 0: none */
+	uint32_t wait_hop_us;
+	struct technique_route route;
+	struct technique_addrs lsrr; /* loose source route */
+	struct stopset *gss; /* global stop set, or NULL */
+	char *lss_name; /* of the local stop set, or NULL */
 	struct technique_hex payload;
 };
 
@@ -56,12 +75,11 @@ enum trace_step { STEP_NEXT, STEP_RETRY, STEP_OTHER };
 struct trace_probe {
 	/* trace_us(): when it left; or until it has, when the one before did. */
 	uint32_t us_low;
-	uint16_t us_high : 12;
+	uint16_t us_high : 9;
 	uint16_t nreplies : 4; /* kept; of the last probe only */
-	uint8_t ttl;
-	uint8_t attempt : 5;
-	uint8_t step : 2; /* enum trace_step */
-	uint8_t left : 1;
+	uint16_t step : 2; /* enum trace_step */
+	uint16_t left : 1;
+	uint8_t ttl, attempt;
 };
 
 struct trace_hop {
@@ -76,7 +94,8 @@ struct trace_odd {
 	uint16_t probe; /* number of the one that is answered */
 	uint16_t q_len, nhmtu;
 	uint8_t flags; /* WARTS_HOP_, beside those of all */
-	uint8_t icmp_type, icmp_code, q_ttl, q_tos;
+	uint8_t icmp_type; /* or the flags of a TCP reply */
+	uint8_t icmp_code, q_ttl, q_tos;
 };
 
 _Static_assert(sizeof(struct trace_probe) == 8, "probe");
@@ -87,7 +106,11 @@ enum trace_mode { MODE_TRACE, MODE_LASTDITCH, MODE_PAUSE };
 struct trace {
 	int64_t start_ns; /* wall clock */
 	struct trace_probe last; /* the last probe */
-	uint64_t seen[2]; /* two bits, by hash, for each address that replied */
+	union {
+		/* Two bits, by hash, for each address that replied. */
+		uint64_t seen[2];
+		struct trace_more *more; /* of a rare one, in their place */
+	};
 	uint16_t nprobes, nhops;
 	uint16_t lastditch_from; /* number of its first probe, or 0 */
 	uint8_t room; /* bytes left in the log's last block */
@@ -126,21 +149,100 @@ trace_tx_us(const struct trace_probe *p)
 	return p->left ? trace_us(p) : TX_UNKNOWN;
 }
 
+static inline int
+trace_is_udp(const struct trace_conf *c)
+{
+	return c->method == UDP || c->method == UDP_PARIS;
+}
+
+static inline int
+trace_is_tcp(const struct trace_conf *c)
+{
+	return c->method >= TCP;
+}
+
+static inline int
+trace_is_icmp(const struct trace_conf *c)
+{
+	return c->method == ICMP || c->method == ICMP_PARIS;
+}
+
 /* Payload bytes of a probe to an address of FAMILY; and the whole packet. */
 static inline uint16_t
 trace_payload_len(const struct trace_conf *c, int family)
 {
-	if (c->payload.len > 0)
-		return c->payload.len;
-	return family == ADDR_IPV4 ? 16 : 12;
+	return c->payload_len[family == ADDR_IPV6];
 }
 
 static inline uint16_t
 trace_probe_size(const struct trace_conf *c, int family)
 {
-	return (uint16_t)(packet_build_headers(family) +
+	return c->size[family == ADDR_IPV6];
+}
+
+/* The smallest probe there is, without payload. */
+static inline uint16_t
+trace_size_min(const struct task *t)
+{
+	const struct trace_conf *c = task_conf(t);
+	int family = task_dst(t)->family;
+
+	return (uint16_t)(trace_probe_size(c, family) -
 	    trace_payload_len(c, family));
 }
+
+/* Is R "packet too big" (RFC 792, 4443)? */
+static inline int
+trace_is_too_big(const struct reply *r)
+{
+	if (r->kind != REPLY_ICMP_ERROR)
+		return 0;
+	if (r->from.family == ADDR_IPV4)
+		return r->icmp_type == 3 && r->icmp_code == 4;
+	return r->icmp_type == 2;
+}
+
+/* --- trace_options.c -------------------------------------------------------- */
+
+extern const struct technique_opt trace_opts[];
+void trace_defaults(void *conf);
+const char *trace_check(void *conf);
+const char *trace_check_target(const void *conf, const struct addr *dst);
+void trace_clear(void *conf);
+const struct technique_route *trace_route(const void *conf);
+
+/* --- trace_probe.c ---------------------------------------------------------- */
+
+/* Fill in PR for probe NUMBER (from 0), all but the ttl; its bytes are good
+ * until the next call. */
+void trace_make(struct task *t, unsigned int number, struct probe *pr);
+/* What trace_make() leaves to do for a rare one: source route, fragment. */
+void trace_make_rare(struct task *t, unsigned int number, struct probe *pr);
+/* Make PR, which trace_make() has filled in, a packet of SIZE bytes. */
+void trace_make_large(struct task *t, struct probe *pr, uint16_t size);
+/* The number of the probe that R answers, or -1. */
+int trace_match(
+    const struct task *t, const struct trace *tr, const struct reply *r);
+
+/* --- trace.c ---------------------------------------------------------------- */
+
+/* Ask for the next probe, not sooner than -W after the last; it is NOW. */
+void trace_next_probe(struct task *t, struct trace *tr, int64_t now_ns);
+/* The ttl at hand is done with: on to the next. */
+void trace_next_ttl(struct task *t, struct trace *tr, int64_t now_ns);
+/* The gap limit is reached: the end, or a last ditch. */
+void trace_gap_over(struct task *t, struct trace *tr, int64_t now_ns);
+/* The trace is over, but for what comes behind (trace_rare_finish). */
+void trace_finish(struct task *t, struct trace *tr, int reason, int data);
+/* When the last probe left, by the wall clock; NOW if that is still to come. */
+int64_t trace_last_tx_ns(const struct trace *tr, int64_t now_ns);
+/* How many probes the hop at hand gets, so far as is known. */
+unsigned int trace_attempts(const struct task *t, const struct trace *tr);
+/* Why reply R ends the trace, WARTS_STOP_ and *DATA; NONE: it does not. */
+int trace_stop_of(const struct task *t, const struct reply *r, int *data);
+/* Is R, kept as H, the loop that ends the trace? */
+int trace_loop_reached(struct task *t, struct trace *tr, const struct reply *r,
+    const struct trace_hop *h);
 
 /* --- trace_store.c ---------------------------------------------------------- */
 
@@ -217,6 +319,11 @@ int trace_loop_is(
     const struct task *t, const struct trace *tr, const struct trace_hop *h);
 
 /* --- trace_record.c --------------------------------------------------------- */
+
+/* What R itself says, as HOP, which is all zero. */
+void trace_hop_of(const struct reply *r, struct warts_hop *hop);
+/* LEN bytes of extension objects at P become HOP's; they stay where they are. */
+void trace_split_ext(const uint8_t *p, size_t len, struct warts_hop *hop);
 
 /* technique->record. */
 void trace_record(struct task *t, struct technique_record *rec);

@@ -3,13 +3,15 @@
  */
 #include <string.h>
 
-#include "prober/tech/trace.h"
+#include "prober/tech/trace_rare.h"
 
 static const uint8_t warts_method[] = {
     [UDP] = WARTS_TRACE_UDP,
     [ICMP] = WARTS_TRACE_ICMP,
     [UDP_PARIS] = WARTS_TRACE_UDP_PARIS,
     [ICMP_PARIS] = WARTS_TRACE_ICMP_PARIS,
+    [TCP] = WARTS_TRACE_TCP,
+    [TCP_ACK] = WARTS_TRACE_TCP_ACK,
 };
 
 /* --- the record --------------------------------------------------------------------- */
@@ -29,7 +31,10 @@ static void
 fill_odd(const struct trace_odd *o, struct warts_hop *out)
 {
 	out->flags = HOP_FLAGS_ALL | o->flags;
-	out->icmp_type = o->icmp_type;
+	if (o->flags & WARTS_HOP_TCP)
+		out->tcp_flags = o->icmp_type;
+	else
+		out->icmp_type = o->icmp_type;
 	out->icmp_code = o->icmp_code;
 	out->nhmtu = o->nhmtu;
 	out->q_len = o->q_len;
@@ -48,12 +53,14 @@ fill_hop(const struct trace_walk *w, const struct trace_conf *c, int family,
 	out->probe_ttl = h->probe_ttl;
 	out->reply_ttl = h->ttl;
 	out->attempt = w->probe.attempt;
-	out->rtt_us = h->rtt_us;
 	out->reply_size = h->size;
 	out->reply_ipid = h->ipid;
 	out->reply_tos = h->tos;
-	out->tx = warts_tv_of(
-	    w->tr->start_ns + (int64_t)trace_tx_us(&w->probe) * NS_PER_US);
+	if (!c->nortt) {
+		out->rtt_us = h->rtt_us;
+		out->tx = warts_tv_of(w->tr->start_ns +
+		    (int64_t)trace_tx_us(&w->probe) * NS_PER_US);
+	}
 	if (w->odd != NULL)
 		fill_odd(w->odd, out);
 	else
@@ -84,6 +91,17 @@ split_ext(const uint8_t *p, size_t len, struct warts_ext *out)
 	return n;
 }
 
+void
+trace_split_ext(const uint8_t *p, size_t len, struct warts_hop *hop)
+{
+	hop->exts.count = split_ext(p, len, NULL);
+	if (hop->exts.count == 0)
+		return;
+	hop->exts.ext =
+	    technique_scratch(hop->exts.count * sizeof(*hop->exts.ext));
+	split_ext(p, len, hop->exts.ext);
+}
+
 static void
 fill_ext(const struct trace_walk *w, struct warts_hop *out)
 {
@@ -94,12 +112,29 @@ fill_ext(const struct trace_walk *w, struct warts_hop *out)
 		return;
 	bytes = technique_scratch(len);
 	trace_walk_ext(w, bytes);
-	out->exts.count = split_ext(bytes, len, NULL);
-	if (out->exts.count == 0)
-		return;
-	out->exts.ext =
-	    technique_scratch(out->exts.count * sizeof(*out->exts.ext));
-	split_ext(bytes, len, out->exts.ext);
+	trace_split_ext(bytes, len, out);
+}
+
+void
+trace_hop_of(const struct reply *r, struct warts_hop *hop)
+{
+	hop->addr = r->from;
+	hop->flags = HOP_FLAGS_ALL;
+	if (r->kind == REPLY_TCP)
+		hop->flags |= WARTS_HOP_TCP;
+	if (r->kind == REPLY_UDP)
+		hop->flags |= WARTS_HOP_UDP;
+	hop->tcp_flags = r->tcp_flags;
+	hop->reply_ttl = r->ttl;
+	hop->reply_size = r->size;
+	hop->reply_ipid = r->ipid;
+	hop->reply_tos = r->tos;
+	hop->icmp_type = r->icmp_type;
+	hop->icmp_code = r->icmp_code;
+	hop->nhmtu = r->nhmtu;
+	hop->q_len = r->q_len;
+	hop->q_ttl = r->q_ttl;
+	hop->q_tos = r->q_tos;
 }
 
 static int
@@ -163,6 +198,38 @@ fill_hops(struct task *t, const struct trace *tr, struct warts_trace *out)
 	}
 }
 
+static struct warts_dtree *
+dtree(const struct trace_conf *c, const struct trace_more *m)
+{
+	struct warts_dtree *d = technique_scratch(sizeof(*d));
+
+	d->first_ttl = c->first_ttl;
+	d->flags = c->noback;
+	d->lss_stop = m->lss_stop;
+	d->gss_stop = m->gss_stop;
+	d->lss_name = c->lss_name;
+	return d;
+}
+
+/* What only rare traces have. */
+static void
+fill_rare(struct task *t, const struct trace *tr, struct warts_trace *out)
+{
+	const struct trace_conf *c = task_conf(t);
+	const struct trace_more *m = tr->more;
+
+	out->offset = c->offset;
+	out->confidence = c->confidence;
+	out->squeries = c->squeries;
+	out->first_ttl = m->first_ttl;
+	out->stop_ttl = m->stop_ttl;
+	if (c->squeries > 1 && tr->answered > out->hop_count)
+		out->hop_count = tr->answered;
+	if (c->flags & WARTS_TRACE_DOUBLETREE)
+		out->dtree = dtree(c, m);
+	out->pmtud = trace_pmtud_record(tr);
+}
+
 void
 trace_record(struct task *t, struct technique_record *rec)
 {
@@ -173,6 +240,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	rec->type = WARTS_TRACE;
 	memset(out, 0, sizeof(*out));
 	out->src = *task_src(t);
+	out->rtr = c->route.via;
 	out->dst = *task_dst(t);
 	out->start = warts_tv_of(tr->start_ns);
 	out->stop_reason = tr->stop_reason;
@@ -195,5 +263,7 @@ trace_record(struct task *t, struct technique_record *rec)
 	out->wait_probe_cs = c->wait_probe_cs;
 	out->user_id = c->user_id;
 	out->squeries = 1;
+	if (c->rare && tr->more != NULL) /* else it was never begun */
+		fill_rare(t, tr, out);
 	fill_hops(t, tr, out);
 }

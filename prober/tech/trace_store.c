@@ -108,7 +108,7 @@ static void
 set_us(struct trace_probe *p, uint64_t us)
 {
 	p->us_low = (uint32_t)us;
-	p->us_high = us >> 32 & 0xfff;
+	p->us_high = us >> 32 & 0x1ff;
 }
 
 void
@@ -124,7 +124,7 @@ trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 	if (tr->nprobes > 0 && !p->left)
 		append_other(t, tr, OTHER_PROBE, p, sizeof(*p));
 	p->ttl = ttl;
-	p->attempt = attempt & 31;
+	p->attempt = attempt;
 	p->nreplies = 0;
 	p->left = 0;
 	p->step = step;
@@ -212,8 +212,10 @@ add_odd(struct task *t, struct trace *tr, const struct reply *r,
 
 	if (r->kind == REPLY_UDP)
 		o.flags = WARTS_HOP_UDP;
-	if (r->kind == REPLY_TCP)
+	if (r->kind == REPLY_TCP) {
 		o.flags = WARTS_HOP_TCP;
+		o.icmp_type = r->tcp_flags;
+	}
 	append_other(t, tr, OTHER_ODD, &o, sizeof(o));
 }
 
@@ -266,7 +268,10 @@ trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
 	if (!is_last || !is_plain(t, r))
 		add_odd(t, tr, r, number);
 	copy_addr(h.addr, r->from.b, r->from.family);
-	trace_loop_note(tr, &r->from);
+	if (((const struct trace_conf *)task_conf(t))->rare)
+		tr->maybe_again = 1; /* `seen' is something else */
+	else
+		trace_loop_note(tr, &r->from);
 	h.probe_ttl = p->ttl;
 	/* The kernel stamps a reply on arrival, we stamp a batch around its
 	 * system call: on a path of no length the difference may be below

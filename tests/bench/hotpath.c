@@ -270,6 +270,14 @@ rx_drops(struct rx *rx)
 /* --- one path to everywhere, by family ---------------------------------------- */
 
 struct link_path *
+link_lookup_by(struct link *l, const struct addr *dst,
+    const struct technique_route *r, const char **why)
+{
+	(void)r;
+	return link_lookup(l, dst, why);
+}
+
+struct link_path *
 link_lookup(struct link *l, const struct addr *dst, const char **why)
 {
 	static struct link_path paths[2];

@@ -67,7 +67,7 @@ start_server() {
 	    2>>"$T/server.log" &
 	server=$!
 	pids="$pids $server"
-	until_true 10 listening || fail "data server does not listen"
+	until_true 60 listening || fail "data server does not listen"
 }
 
 listening() {

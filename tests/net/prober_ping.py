@@ -15,44 +15,13 @@ deliberately not:
  * The flow label of IPv6 is the kernel's there and ours here; within a flow it
    must not change.
 """
-import json
 import os
 import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../lib"))
-import pcap
-
-errors = []
-
-
-def bad(fmt, *args):
-    errors.append(fmt % args)
-
-
-def checksum(data, start=0):
-    data += b"\0" * (len(data) % 2)
-    s = start + sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return s
-
-
-def l4(p):
-    return p.bytes[40 if p.version == 6 else (p.bytes[0] & 15) * 4:p.len]
-
-
-def sound(who, p):
-    """Checksums, lengths."""
-    data, b = l4(p), p.bytes
-    pseudo = b""
-    if p.proto != 1:
-        addrs = b[8:40] if p.version == 6 else b[12:20]
-        pseudo = addrs + struct.pack("!IHBB", len(data), 0, 0, p.proto)
-    if checksum(pseudo + data) != 0xffff:
-        bad("%s: %s: wrong transport checksum", who, p.dst)
-    if p.version == 4 and checksum(b[:(b[0] & 15) * 4]) != 0xffff:
-        bad("%s: %s: wrong header checksum", who, p.dst)
+import conformance
+from conformance import bad, l4, sound
 
 
 def shape(p, options, first):
@@ -102,13 +71,6 @@ def first_of(p):
     return (sport,) + struct.unpack("!II", data[4:12])
 
 
-def probes(stem):
-    out = {}
-    for p in pcap.packets(stem + ".pcap"):
-        out.setdefault(p.dst, []).append(p)
-    return out
-
-
 def wire(target, options, theirs, ours):
     a, b = theirs.get(target, []), ours.get(target, [])
     # The kernel resets connections that it knows nothing of.
@@ -123,12 +85,7 @@ def wire(target, options, theirs, ours):
             sound(who, p)
     x = [shape(p, options, first_of(a[0])) for p in a]
     y = [shape(p, options, first_of(b[0])) for p in b]
-    if x != y:
-        for i in range(max(len(x), len(y))):
-            if x[i:i + 1] != y[i:i + 1]:
-                bad("%s %s: probe %d:\n\t%s\n\t%s", options, target, i,
-                    x[i:i + 1], y[i:i + 1])
-                break
+    conformance.same("%s %s" % (options, target), "probe", x, y)
     ids = [p.ipid for p in b if p.version == 4]
     if 0 in ids or len(set(ids)) != len(ids):
         bad("%s %s: IP-IDs %s", options, target, ids)
@@ -143,10 +100,7 @@ REPLY = {"tx", "rx", "rtt", "probe_ipid", "reply_ipid", "tsandaddr", "tsonly"}
 
 def results(stem):
     out = {}
-    for line in open(stem + ".json"):
-        r = json.loads(line)
-        if r["type"] != "ping":
-            continue
+    for r in conformance.json_records(stem, "ping"):
         s = r["statistics"]
         r["counts"] = s["replies"], s.get("loss")
         for reply in r["responses"]:
@@ -181,20 +135,15 @@ def records(target, options, theirs, ours):
 
 
 def main(commands, theirs, ours):
-    wires = probes(theirs), probes(ours)
+    wires = conformance.probes(theirs), conformance.probes(ours)
     jsons = results(theirs), results(ours)
     n = 0
-    for line in open(commands):
-        words = line.split()
-        target, options = words[-1], " ".join(words[1:-1])
+    for options, target in conformance.commands(commands):
         wire(target, options, *wires)
         records(target, options, *jsons)
         n += 1
-    print("%d pings compared, %d with an answer" % (
+    conformance.finish("%d pings compared, %d with an answer" % (
         n, sum(bool(r["responses"]) for r in jsons[1].values())))
-    for e in errors[:30]:
-        print(e)
-    sys.exit(len(errors) != 0)
 
 
 main(*sys.argv[1:])

@@ -397,7 +397,7 @@ def prober():
             if n == upto:
                 break
         wait_for("the ack in the state", lambda: upto is None or
-                 "accepted %d\n" % upto in open("state").read())
+                 accepted("state") == (upto, 1))
         conn.close()
     serve(10000)
     serve(20000, 300)
@@ -406,7 +406,13 @@ def prober():
     assert len(p.begins) == 3 and len(set(p.begins)) == 1, p.begins
     assert p.got[p.begins[0]] == addrs
     assert p.ends == [p.begins[0]]
-    assert "accepted 50000\nopen 0" in open("state").read()
+    assert accepted("state") == (50000, 0)
+
+
+def accepted(path):
+    """How many, and whether the cycle is open, says a kept position."""
+    words = dict(line.split()[:2] for line in open(path))
+    return int(words["accepted"]), int(words["open"])
 
 
 def listeners(*directives):

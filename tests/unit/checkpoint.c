@@ -53,6 +53,14 @@ link_lookup(struct link *l, const struct addr *dst, const char **why)
 	return dst->b[3] % 16 == 7 ? NULL : &path;
 }
 
+struct link_path *
+link_lookup_by(struct link *l, const struct addr *dst,
+    const struct technique_route *r, const char **why)
+{
+	(void)r;
+	return link_lookup(l, dst, why);
+}
+
 static int
 remove_one(const char *name, const struct stat *st, int type, struct FTW *ftw)
 {

@@ -91,7 +91,25 @@ technique_block(struct task *t)
 	return technique_scratch(TECHNIQUE_BLOCK);
 }
 
-/* A ping looks for none of its blocks. */
+/* A ping has no memory beside, and asks for no MTU. */
+void *
+technique_extra(void **chain, size_t size)
+{
+	(void)chain;
+	(void)size;
+	fail();
+	return NULL;
+}
+
+uint16_t
+task_mtu(const struct task *t)
+{
+	(void)t;
+	fail();
+	return 0;
+}
+
+/* Nor does it look for any of its blocks. */
 void *
 technique_last_block(const struct task *t)
 {

@@ -89,6 +89,23 @@ technique_next_block(const struct task *t, const void *block)
 }
 
 void *
+technique_extra(void **chain, size_t size)
+{
+	(void)chain;
+	(void)size;
+	fail();
+	return NULL;
+}
+
+uint16_t
+task_mtu(const struct task *t)
+{
+	(void)t;
+	fail();
+	return 0;
+}
+
+void *
 technique_scratch(size_t size)
 {
 	(void)size;
@@ -378,12 +395,12 @@ refusals(void **state)
 	    {"trace -f 6 -m 5 10.0.0.1",
 		"first hop must not be beyond the max ttl"},
 	};
-	char text[400] = "trace";
+	char text[1200] = "trace";
 
 	(void)state;
 	for (size_t i = 0; i < LEN(rows); i++)
 		refused(rows[i].text, rows[i].why);
-	for (int i = 0; i < 130; i++)
+	for (int i = 0; i < 520; i++)
 		strcat(text, " x");
 	refused(text, "too many words or an open quote");
 	assert_int_equal(parse("trace -f 5 -m 5").first_ttl, 5);

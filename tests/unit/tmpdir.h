@@ -13,7 +13,10 @@
 static inline int
 tmpdir_make(char *path, size_t size)
 {
-	if (snprintf(path, size, "/tmp/scamper-test-XXXXXX") >= (int)size)
+	const char *dir = getenv("TMPDIR");
+
+	if (snprintf(path, size, "%s/scamper-test-XXXXXX",
+		dir != NULL ? dir : "/tmp") >= (int)size)
 		return -1;
 	return mkdtemp(path) == NULL ? -1 : 0;
 }

@@ -124,6 +124,23 @@ technique_next_block(const struct task *t, const void *block)
 }
 
 void *
+technique_extra(void **chain, size_t size)
+{
+	void *p = sim_memory(scratch_task, size);
+
+	if (*chain == NULL)
+		*chain = p;
+	return p;
+}
+
+uint16_t
+task_mtu(const struct task *t)
+{
+	(void)t;
+	return 1500;
+}
+
+void *
 technique_scratch(size_t size)
 {
 	return sim_memory(scratch_task, size);

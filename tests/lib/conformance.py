@@ -1,0 +1,87 @@
+"""What the conformance tests share: the probes of two programs, from captures,
+and their records, from what scamper's own tools print, compared field by field.
+
+    errors = conformance.errors     complaints so far
+    conformance.bad("%s: ...", x)   one more
+"""
+import json
+import struct
+import sys
+
+import pcap
+
+errors = []
+
+
+def bad(fmt, *args):
+    errors.append(fmt % args)
+
+
+def checksum(data, start=0):
+    data += b"\0" * (len(data) % 2)
+    s = start + sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while s >> 16:
+        s = (s & 0xffff) + (s >> 16)
+    return s
+
+
+def l4(p):
+    """The bytes behind the IP header."""
+    return p.bytes[40 if p.version == 6 else (p.bytes[0] & 15) * 4:p.len]
+
+
+def is_fragment(p):
+    """Has it an IPv6 fragment header?"""
+    return p.version == 6 and p.bytes[6] == 44
+
+
+def sound(who, p):
+    """Checksums, lengths."""
+    data, b = l4(p), p.bytes
+    pseudo = b""
+    if p.proto != 1:
+        addrs = b[8:40] if p.version == 6 else b[12:20]
+        pseudo = addrs + struct.pack("!IHBB", len(data), 0, 0, p.proto)
+    if not is_fragment(p) and checksum(pseudo + data) != 0xffff:
+        bad("%s: %s: wrong transport checksum", who, p.dst)
+    if p.version == 4 and checksum(b[:(b[0] & 15) * 4]) != 0xffff:
+        bad("%s: %s: wrong header checksum", who, p.dst)
+
+
+def probes(stem):
+    """Packets of STEM.pcap by destination, in order."""
+    out = {}
+    for p in pcap.packets(stem + ".pcap"):
+        out.setdefault(p.dst, []).append(p)
+    return out
+
+
+def json_records(stem, kind):
+    """Records of that type in STEM.json."""
+    for line in open(stem + ".json"):
+        r = json.loads(line)
+        if r["type"] == kind:
+            yield r
+
+
+def same(about, what, theirs, ours):
+    """Complain of the first difference of two lists."""
+    for i in range(max(len(theirs), len(ours))):
+        if theirs[i:i + 1] != ours[i:i + 1]:
+            bad("%s: %s %d:\n\t%s\n\t%s", about, what, i, theirs[i:i + 1],
+                ours[i:i + 1])
+            return
+
+
+def commands(path):
+    """(options, target) of each line."""
+    for line in open(path):
+        words = line.split()
+        yield " ".join(words[1:-1]), words[-1]
+
+
+def finish(summary):
+    print(summary)
+    for e in errors[:30]:
+        print(e)
+    sys.exit(len(errors) != 0)
