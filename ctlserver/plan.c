@@ -63,7 +63,8 @@ stored(const struct repo *repo, struct signed_head *h, uint64_t version)
 }
 
 /* T has its kind, monitor, release, body and current version: is the text stored
- * last as good, or which version comes next? */
+ * last as good, or which version comes next?  One that would be valid for longer
+ * than the operator says now is not; an eighth is for a clock that was set back. */
 static void
 settle(struct plan *p, struct plan_text *t, int64_t life_s, int may_renew)
 {
@@ -77,7 +78,8 @@ settle(struct plan *p, struct plan_text *t, int64_t life_s, int may_renew)
 	t->kept = body != NULL && strcmp(body, t->body) == 0 &&
 	    last.release == t->head.release && left_s > 0 &&
 	    signed_keys_have(&p->root.role[t->head.kind], &last.signer) &&
-	    (left_s > life_s / 2 || !may_renew);
+	    ((left_s > life_s / 2 && left_s <= life_s + life_s / 8) ||
+		!may_renew);
 	free(body);
 	if (t->kept)
 		t->head = last;

@@ -127,8 +127,17 @@ centre_now(struct centre *c)
 }
 
 void
+centre_told(struct centre *c)
+{
+	if (c != NULL)
+		place_told(c->place);
+}
+
+void
 centre_look(struct centre *c)
 {
+	if (c == NULL)
+		return;
 	if (place_look(c->place))
 		c->cfg.ops->news(c->cfg.arg);
 	sync_look(c->sync);

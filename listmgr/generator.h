@@ -227,6 +227,8 @@ int generator_is_taken(const struct generator *g);
  * were not accepted; if only its end was not, that is said again. */
 void generator_lost(struct generator *g);
 
+#define NEW_CYCLE "new-cycle\n"
+
 /* Tell it LINE (with its \n, copied) as soon as it can be told; the same line
  * is not kept twice. */
 void generator_order(struct generator *g, const char *line);

@@ -82,39 +82,20 @@ generator_order(struct generator *g, const char *line)
 	g->orders[g->norders++] = xstrdup(line);
 }
 
+/* A process that is started anew reads its files anew, but does not begin a
+ * cycle because of that. */
 static void
-forget_orders(struct generator *g)
+forget_updates(struct generator *g)
 {
-	while (g->norders > 0)
-		free(g->orders[--g->norders]);
-}
+	size_t n = 0;
 
-void
-generator_changed(struct generator *g, enum schedule_change what,
-    const char *const *names, size_t n)
-{
-	char *line;
-
-	if (what != SCHEDULE_NONE)
-		log_info("%s: %s: %s", g->who, n > 0 ? names[0] : "a file",
-		    schedule_change_name(what));
-	/* One that has ended cannot be told, but can begin again. */
-	if (g->state == GENERATOR_DONE && what >= SCHEDULE_NEW_CYCLE) {
-		g->state = GENERATOR_IDLE;
-		return;
+	for (size_t i = 0; i < g->norders; i++) {
+		if (strcmp(g->orders[i], NEW_CYCLE) == 0)
+			g->orders[n++] = g->orders[i];
+		else
+			free(g->orders[i]);
 	}
-	if (what == SCHEDULE_RESTART) {
-		forget_orders(g);
-		generator_halt(g);
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		line = xasprintf("update %s\n", names[i]);
-		generator_order(g, line);
-		free(line);
-	}
-	if (what == SCHEDULE_NEW_CYCLE)
-		generator_order(g, "new-cycle\n");
+	g->norders = n;
 }
 
 /* Those that its pipe takes.  -1: there are more. */
@@ -134,6 +115,36 @@ tell_orders(struct generator *g)
 		memmove(
 		    g->orders, g->orders + n, g->norders * sizeof(*g->orders));
 	return rc;
+}
+
+void
+generator_changed(struct generator *g, enum schedule_change what,
+    const char *const *names, size_t n)
+{
+	char *line;
+
+	if (what != SCHEDULE_NONE)
+		log_info("%s: %s: %s", g->who, n > 0 ? names[0] : "a file",
+		    schedule_change_name(what));
+	/* One that has ended cannot be told, but can begin again. */
+	if (g->state == GENERATOR_DONE && what >= SCHEDULE_NEW_CYCLE) {
+		g->state = GENERATOR_IDLE;
+		return;
+	}
+	if (what == SCHEDULE_RESTART) {
+		forget_updates(g);
+		generator_halt(g);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		line = xasprintf("update %s\n", names[i]);
+		generator_order(g, line);
+		free(line);
+	}
+	if (what == SCHEDULE_NEW_CYCLE)
+		generator_order(g, NEW_CYCLE);
+	/* Now: the next change must not find this one untold. */
+	tell_orders(g);
 }
 
 int

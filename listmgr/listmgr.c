@@ -178,6 +178,7 @@ on_tell(int fd, short what, void *arg)
 	(void)what;
 	for (size_t i = 0; i < m->roster.n; i++)
 		more |= generator_tell(m->roster.list[i]);
+	centre_told(m->with);
 	if (more)
 		arm_tell(m);
 }
@@ -274,10 +275,9 @@ on_tick(int fd, short what, void *arg)
 	if (m->stopping)
 		return;
 	m->roster.host.now_ns = clock_mono_ns();
-	if (m->watch != NULL && watch_look(m->watch))
-		arm_tell(m);
-	if (m->with != NULL)
-		centre_look(m->with);
+	watch_look(m->watch);
+	centre_look(m->with);
+	arm_tell(m); /* one started since may have orders to hear */
 }
 
 /* --- the centre ----------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct placed {
 	int64_t trial_ns; /* since when it is on trial; 0: it is not */
 	int speaks; /* it has something to say: silence is wrong */
 	enum schedule_change change; /* to be told */
+	int due; /* a new cycle that its generator was not told of yet */
 	const char **names; /* nnames files, of that */
 	size_t nnames;
 	char *code; /* folder of its programs */
@@ -217,11 +218,13 @@ static struct placed *
 restore(struct place *p, uint32_t list, int64_t now_s)
 {
 	struct placed *d = xcalloc(1, sizeof(*d));
+	char name[STORE_NAME_MAX];
 
 	d->list = list;
 	d->gen = stored(p, list, STORE_GEN, now_s);
 	d->old = stored(p, list, STORE_OLD, now_s);
 	d->bad = stored(p, list, STORE_BAD, now_s);
+	d->due = store_placed(p->store, list, STORE_DUE, name) == 0;
 	/* It was on trial, and may still die too often. */
 	if (d->gen != NULL && d->old != NULL && d->bad == NULL)
 		d->trial_ns = p->roster->host.now_ns;
@@ -252,6 +255,15 @@ begin_trial(struct place *p, struct placed *d)
 	put(p, d, STORE_OLD, d->old);
 }
 
+/* A new cycle is all that a process does not see by itself when it starts: it is
+ * kept, G's, or NULL when it was told of. */
+static void
+set_due(struct place *p, struct placed *d, const struct store_gen *g)
+{
+	d->due = g != NULL;
+	put(p, d, STORE_DUE, g);
+}
+
 /* List D in the generation NOW. */
 static void
 move(struct place *p, struct placed *d, struct store_gen *now)
@@ -272,6 +284,8 @@ move(struct place *p, struct placed *d, struct store_gen *now)
 	if (d->bad != NULL)
 		put(p, d, STORE_BAD, NULL);
 	d->bad = NULL;
+	if (d->change == SCHEDULE_NEW_CYCLE)
+		set_due(p, d, now);
 	d->gen = now;
 	put(p, d, STORE_GEN, now);
 }
@@ -279,7 +293,7 @@ move(struct place *p, struct placed *d, struct store_gen *now)
 static void
 leave(struct place *p, size_t i)
 {
-	for (int which = STORE_GEN; which <= STORE_BAD; which++)
+	for (int which = STORE_GEN; which <= STORE_DUE; which++)
 		put(p, p->list[i], (enum store_place)which, NULL);
 	free_placed(p->list[i]);
 	memmove(
@@ -341,6 +355,8 @@ run(struct place *p)
 		/* One that was just made reads the files at its start. */
 		if (d->nnames > 0 && g->started_ns != 0)
 			generator_changed(g, d->change, d->names, d->nnames);
+		else if (d->due && g->started_ns == 0)
+			generator_order(g, NEW_CYCLE);
 		d->nnames = 0;
 	}
 }
@@ -442,11 +458,25 @@ look(struct place *p, struct placed *d)
 	return 0;
 }
 
+void
+place_told(struct place *p)
+{
+	const struct generator *g;
+
+	for (size_t i = 0; i < p->n; i++) {
+		g = roster_find(p->roster, p->list[i]->list);
+		if (p->list[i]->due && g != NULL && g->started_ns != 0 &&
+		    g->norders == 0)
+			set_due(p, p->list[i], NULL);
+	}
+}
+
 int
 place_look(struct place *p)
 {
 	int back = 0;
 
+	place_told(p);
 	for (size_t i = 0; i < p->n; i++)
 		back |= look(p, p->list[i]);
 	return back;

@@ -52,7 +52,7 @@ void watch_free(struct watch *w);
 void watch_set(struct watch *w, const struct schedule *s);
 
 /* Look at all files, about once a second; what has changed and come to rest is
- * told to its generator.  Non-zero when something was. */
-int watch_look(struct watch *w);
+ * told to its generator.  W may be NULL. */
+void watch_look(struct watch *w);
 
 #endif

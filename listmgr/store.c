@@ -349,7 +349,7 @@ set_link(const struct store *st, const char *path, const char *target)
 static void
 place_path(uint32_t list, enum store_place which, char buf[STORE_PATH])
 {
-	static const char *const names[] = {"gen", "old", "bad"};
+	static const char *const names[] = {"gen", "old", "bad", "due"};
 
 	snprintf(buf, STORE_PATH, "place/%u.%s", list, names[which]);
 }

@@ -96,7 +96,7 @@ struct store_gen *store_switch(struct store *st, struct signed_assign *a,
 struct store_gen *store_gen(
     struct store *st, const char *name, int64_t now_s, struct signed_fault *f);
 
-enum store_place { STORE_GEN, STORE_OLD, STORE_BAD };
+enum store_place { STORE_GEN, STORE_OLD, STORE_BAD, STORE_DUE };
 
 /* The generation that list LIST has in place WHICH, to NAME; 0, or -1. */
 int store_placed(struct store *st, uint32_t list, enum store_place which,

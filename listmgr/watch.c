@@ -166,21 +166,22 @@ tell(const struct watch *w, const struct watched *files, size_t n)
 	free(names);
 }
 
-int
+void
 watch_look(struct watch *w)
 {
-	struct watched *f = w->files, *end = w->files + w->n, *of;
-	int changed, any = 0;
+	struct watched *f, *of, *end;
+	int changed;
 
-	while (f < end) {
+	if (w == NULL)
+		return;
+	end = w->files + w->n;
+	for (f = w->files; f < end;) {
 		changed = 0;
 		for (of = f; f < end && f->list == of->list; f++)
 			changed |= f->changed = look(w, f);
 		if (changed)
 			tell(w, of, (size_t)(f - of));
-		any |= changed;
 	}
-	return any;
 }
 
 /* --- which ---------------------------------------------------------------- */
