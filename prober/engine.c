@@ -63,29 +63,42 @@ receive(struct engine *e)
 
 /* --- admit --------------------------------------------------------------------- */
 
-/* New tasks for the credits that no task in progress wants. */
-static void
-admit(struct engine *e, uint32_t credits)
+/* Tasks from the queue: 1 when it ran empty before the credits or the budget. */
+static int
+admit_queue(struct engine *e, uint32_t credits, uint32_t *budget)
 {
-	uint32_t budget = SEND_BUDGET;
-	int64_t wall_ns;
+	uint32_t queued = e->admit.queue.count;
+	int64_t wall_ns = clock_wall_ns();
 	struct task *t;
 
-	if (e->full || window_ready(&e->window) >= credits)
-		return;
-	e->wanted = credits - window_ready(&e->window);
-	e->source->ops->refill(e->source);
-	if (admit_due(&e->admit) > e->now_ns)
-		return;
-	wall_ns = clock_wall_ns();
 	while (window_ready(&e->window) < credits) {
-		t = admit_next(&e->admit, e->now_ns, &budget);
+		t = admit_next(&e->admit, e->now_ns, budget);
 		if (t == NULL)
-			return;
+			return queued > 0 && e->admit.queue.count == 0 &&
+			    *budget > 0;
 		t->m->tech->start(t, wall_ns);
 		if (e->source->ops->started != NULL)
 			e->source->ops->started(e->source, t);
 	}
+	return 0;
+}
+
+/* New tasks for the credits that no task in progress wants.  A source that waits
+ * until the queue is empty is asked at once: with all of it refused no probe and
+ * no reply would make another turn before the next tick. */
+static void
+admit(struct engine *e, uint32_t credits)
+{
+	uint32_t budget = SEND_BUDGET;
+
+	do {
+		if (e->full || window_ready(&e->window) >= credits)
+			return;
+		e->wanted = credits - window_ready(&e->window);
+		e->source->ops->refill(e->source);
+		if (admit_due(&e->admit) > e->now_ns)
+			return;
+	} while (admit_queue(e, credits, &budget));
 }
 
 /* --- record -------------------------------------------------------------------------- */
