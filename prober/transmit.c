@@ -19,7 +19,7 @@
 static void
 follow_route(struct link *l, struct task *t)
 {
-	uint8_t epoch = link_epoch(l);
+	uint8_t epoch = link_epoch(l) & 0x7f;
 
 	if (t->epoch == epoch)
 		return;

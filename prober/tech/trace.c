@@ -186,7 +186,7 @@ last_tx_ns(const struct trace *tr, int64_t now_ns)
 static void
 finish(struct task *t, struct trace *tr, int reason, int data)
 {
-	tr->stop_reason = (uint8_t)reason;
+	tr->stop_reason = reason & 15;
 	tr->stop_data = (uint8_t)data;
 	probe_done(t);
 }
@@ -463,7 +463,7 @@ advance(struct task *t, struct trace *tr, const struct reply *r,
 	if (r->kind == REPLY_ICMP_ERROR)
 		reason = stop_of_icmp(c, t, r, &data);
 	if (tr->stop_reason == WARTS_STOP_NONE) {
-		tr->stop_reason = (uint8_t)reason;
+		tr->stop_reason = reason & 15;
 		tr->stop_data = (uint8_t)data;
 	}
 	if (c->flags & WARTS_TRACE_ALLATTEMPTS &&
