@@ -32,7 +32,7 @@ static void
 follow_route(struct link *l, struct task *t)
 {
 	const struct technique *tech = t->m->tech;
-	uint8_t epoch = link_epoch(l);
+	uint8_t epoch = link_epoch(l) & 0x7f;
 
 	if (t->epoch == epoch)
 		return;

@@ -46,10 +46,12 @@ struct task {
 	struct addr dst;
 	uint8_t where; /* enum task_where */
 	uint8_t timeout; /* index of the class */
-	uint8_t epoch; /* of the routes when its path was looked up */
-	uint8_t halted; /* ended by who asked for it */
+	uint8_t epoch : 7; /* of the routes when its path was looked up */
+	uint8_t halted : 1; /* ended by who asked for it */
 	max_align_t state[];
 };
+
+_Static_assert(sizeof(struct task) == 80, "two cache lines with 48 bytes");
 
 /* --- timeout.c: deadlines as FIFOs of equal duration --------------------------- */
 

@@ -111,7 +111,7 @@ trace_finish(struct task *t, struct trace *tr, int reason, int data)
 {
 	const struct trace_conf *c = task_conf(t);
 
-	tr->stop_reason = (uint8_t)reason;
+	tr->stop_reason = reason & 15;
 	tr->stop_data = (uint8_t)data;
 	if (c->rare && reason != WARTS_STOP_ERROR && trace_rare_finish(t, tr))
 		return;
@@ -331,7 +331,7 @@ advance(struct task *t, struct trace *tr, const struct reply *r,
 	}
 	reason = stop_of(t, r, &data);
 	if (tr->stop_reason == WARTS_STOP_NONE) {
-		tr->stop_reason = (uint8_t)reason;
+		tr->stop_reason = reason & 15;
 		tr->stop_data = (uint8_t)data;
 	}
 	if (c->all && tr->attempt + 1u < trace_attempts(t, tr)) {

@@ -24,11 +24,16 @@
  *	  ODD		struct trace_odd	the HOP behind is not as nearly all
  *	  EXT		length 2, bytes		extensions of the HOP before
  *
- * NEXT and RETRY say when: low and the bytes are the microseconds since the
- * probe before.  Nearly all replies are to the last probe and say time
- * exceeded, with the packet quoted as it was sent and a ttl of 1: this is not
- * written down.  Most have a tos of 0 or 192 and quote 28 bytes or all.  So
- * a hop takes 12 to 14 bytes with its probe, a silent probe 4.
+ * NEXT and RETRY say when: low and the bytes are the microseconds since it was
+ * expected.  That is when the last reply without ODD to the probe before came,
+ * in whole units of 512 microseconds since that left; if none has come, when the
+ * wait for it was over.  One that left sooner is a PROBE: the reply before it
+ * had ODD, or a late one to another probe was what it waited for.
+ *
+ * Nearly all replies are to the last probe and say time exceeded, with the packet
+ * quoted as it was sent and a ttl of 1: this is not written down.  Most have a
+ * tos of 0 or 192 and quote 28 bytes or all.  So a hop takes 11 to 13 bytes with
+ * its probe, a silent probe 2.
  *
  * The last probe is in the state and in the log as well once it has left.
  */
@@ -113,12 +118,16 @@ struct trace {
 	};
 	uint16_t nprobes, nhops;
 	uint16_t lastditch_from; /* number of its first probe, or 0 */
+	/* Of the last probe that left, the last reply without ODD: its rtt in
+	 * 15 bits of 512 us, and the 16th; 0: none. */
+	uint16_t heard;
 	uint8_t room; /* bytes left in the log's last block */
 	uint8_t ttl, attempt;
 	uint8_t answered; /* the highest ttl with a reply, or 0 */
-	uint8_t stop_reason, stop_data;
+	uint8_t stop_data;
 	uint8_t loops;
-	uint8_t agains; /* probes repeated because replies were lost here */
+	uint8_t stop_reason : 4;
+	uint8_t agains : 4; /* probes repeated because replies were lost here */
 	uint8_t mode : 2; /* enum trace_mode */
 	uint8_t after_mode : 2; /* MODE_PAUSE: what the pause interrupts */
 	uint8_t asked : 1; /* for a credit, and the probe is not built yet */
@@ -282,11 +291,14 @@ struct trace_walk {
 	const struct trace *tr;
 	const uint8_t *block; /* NULL: none */
 	const uint8_t *at; /* may be beyond the block, in the next */
-	const uint8_t *easy; /* up to here an entry lies in one block */
+	const uint8_t *easy; /* up to here any entry lies in one block */
 	uint8_t addr_len;
+	uint8_t need; /* bytes that looking at an entry may touch */
 	uint16_t sizes[4]; /* of replies, by their size's code */
 	/* the probe met last: */
 	uint64_t us;
+	uint64_t expected_us; /* when the next one is */
+	uint32_t wait_us;
 	uint8_t ttl, attempt, left;
 	unsigned int nprobes; /* met so far */
 	struct trace_odd odd_bytes;

@@ -1,5 +1,6 @@
 /*
- * trace_store: the log of a trace in progress (its entries are in trace.h).
+ * trace_store: the log of a trace in progress (its entries are in trace.h, their
+ * bits in trace_log.h).
  *
  * A million of these logs are what the Prober's memory is for, so an entry has
  * no byte that can be told from those before it or from the measurement.  It is
@@ -9,20 +10,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "prober/tech/trace.h"
-
-enum code { CODE_NEXT, CODE_RETRY, CODE_HOP, CODE_OTHER };
-enum other { OTHER_PROBE, OTHER_LEFT, OTHER_ODD, OTHER_EXT };
-enum hop_tos { TOS_0, TOS_192, TOS_GIVEN };
-enum hop_size { SIZE_SHORT, SIZE_ALL, SIZE_GIVEN };
-
-#define CODE_SHIFT 6
-#define DELTA_LOW_BITS 4
-#define DELTA_BYTES_SHIFT 4 /* and the same for a HOP's rtt */
-#define DELTA_MAX ((1u << 28) - 1) /* microseconds */
-#define TOS_SHIFT 2
-#define TOS_CONTROL 192 /* Linux: what routers say is for control */
-#define QUOTE_SHORT 8 /* bytes behind the IP header, RFC 792 */
+#include "prober/tech/trace_log.h"
 
 static uint16_t
 header_size(int family)
@@ -42,14 +30,6 @@ size_all(const struct task *t, int family)
 {
 	return (uint16_t)(header_size(family) + 8 +
 	    trace_probe_size(task_conf(t), family));
-}
-
-static inline void
-copy_addr(void *to, const void *from, int family)
-{
-	memcpy(to, from, 4);
-	if (family == ADDR_IPV6)
-		memcpy((uint8_t *)to + 4, (const uint8_t *)from + 4, 12);
 }
 
 /* --- writing ---------------------------------------------------------------- */
@@ -73,20 +53,21 @@ append_bytes(struct task *t, struct trace *tr, const uint8_t *p, size_t n)
 	}
 }
 
-/* Where the next entry is to be made: in its place, or else in BUF. */
+/* Where the next entry, of which up to NEED bytes will be touched, is to be made:
+ * in its place, or else in BUF. */
 static inline uint8_t *
-begin(const struct task *t, const struct trace *tr, uint8_t *buf)
+begin(const struct task *t, const struct trace *tr, size_t need, uint8_t *buf)
 {
-	if (tr->room < TRACE_ENTRY_MAX)
+	if (tr->room < need)
 		return buf;
 	return (uint8_t *)technique_last_block(t) + TECHNIQUE_BLOCK - tr->room;
 }
 
-/* The entry has been made: N bytes at E. */
+/* The entry has been made where begin() said: N bytes at E. */
 static inline void
-end(struct task *t, struct trace *tr, const uint8_t *e, size_t n)
+end(struct task *t, struct trace *tr, size_t need, const uint8_t *e, size_t n)
 {
-	if (tr->room < TRACE_ENTRY_MAX)
+	if (tr->room < need)
 		append_bytes(t, tr, e, n);
 	else
 		tr->room = (uint8_t)(tr->room - n);
@@ -111,6 +92,23 @@ set_us(struct trace_probe *p, uint64_t us)
 	p->us_high = us >> 32 & 0x1ff;
 }
 
+static inline uint32_t
+wait_us_of(const struct task *t)
+{
+	const struct trace_conf *c = task_conf(t);
+
+	return c->wait_s * (uint32_t)(NS_PER_SEC / NS_PER_US);
+}
+
+/* When the next probe is expected, since the last one left. */
+static inline uint32_t
+expected_us(const struct task *t, const struct trace *tr)
+{
+	if (tr->heard == 0)
+		return wait_us_of(t);
+	return (uint32_t)(tr->heard & ~HEARD) << HEARD_SHIFT;
+}
+
 void
 trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 {
@@ -121,8 +119,12 @@ trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 		step = STEP_NEXT;
 	else if (ttl == p->ttl && attempt == p->attempt + 1)
 		step = STEP_RETRY;
-	if (tr->nprobes > 0 && !p->left)
+	if (tr->nprobes == 0) {
+		tr->heard = HEARD; /* so to speak: expected at 0 */
+	} else if (!p->left) {
 		append_other(t, tr, OTHER_PROBE, p, sizeof(*p));
+		tr->heard = 0;
+	}
 	p->ttl = ttl;
 	p->attempt = attempt;
 	p->nreplies = 0;
@@ -159,7 +161,9 @@ trace_probe_left(
 		late_left(t, tr, number, tx_us);
 		return;
 	}
-	delta = tx_us - trace_us(p); /* huge if it is before */
+	/* Huge if it is sooner. */
+	delta = tx_us - trace_us(p) - expected_us(t, tr);
+	tr->heard = 0;
 	set_us(p, tx_us);
 	p->left = 1;
 	if (p->step == STEP_OTHER || delta > DELTA_MAX) {
@@ -168,12 +172,12 @@ trace_probe_left(
 	}
 	rest = (uint32_t)delta >> DELTA_LOW_BITS;
 	n = (rest > 0) + (rest > 0xff) + (rest > 0xffff);
-	e = begin(t, tr, buf);
+	e = begin(t, tr, PROBE_NEED, buf);
 	e[0] = (uint8_t)(p->step << CODE_SHIFT | n << DELTA_BYTES_SHIFT |
 	    (delta & ((1 << DELTA_LOW_BITS) - 1)));
 	rest = htole32(rest);
 	memcpy(e + 1, &rest, 4);
-	end(t, tr, e, 1 + (size_t)n);
+	end(t, tr, PROBE_NEED, e, 1 + (size_t)n);
 }
 
 static void
@@ -222,10 +226,10 @@ add_odd(struct task *t, struct trace *tr, const struct reply *r,
 static void
 add_hop(struct task *t, struct trace *tr, const struct trace_hop *h, int family)
 {
-	size_t n = 4 + addr_len(family);
+	size_t n = 4 + addr_len(family), need = trace_log_hop_need(family);
 	enum hop_tos tos = TOS_GIVEN;
 	enum hop_size size = SIZE_GIVEN;
-	uint8_t buf[TRACE_ENTRY_MAX], *e = begin(t, tr, buf);
+	uint8_t buf[TRACE_ENTRY_MAX], *e = begin(t, tr, need, buf);
 	uint32_t rtt = htole32(h->rtt_us);
 	int more =
 	    (h->rtt_us > 0xff) + (h->rtt_us > 0xffff) + (h->rtt_us > 0xffffff);
@@ -240,13 +244,13 @@ add_hop(struct task *t, struct trace *tr, const struct trace_hop *h, int family)
 	    (int)tos << TOS_SHIFT | (int)size);
 	e[1] = h->ttl;
 	memcpy(e + 2, &h->ipid, 2);
-	copy_addr(e + 4, h->addr, family);
+	trace_log_copy(e + 4, h->addr, family);
 	memcpy(e + n, &rtt, 4);
 	n += (size_t)more + 1;
 	if (tos == TOS_GIVEN)
 		e[n++] = h->tos;
 	memcpy(e + n, &h->size, 2);
-	end(t, tr, e, size == SIZE_GIVEN ? n + 2 : n);
+	end(t, tr, need, e, size == SIZE_GIVEN ? n + 2 : n);
 }
 
 static unsigned int count_replies(
@@ -258,16 +262,17 @@ trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
 {
 	static struct trace_hop h;
 	int64_t rtt_us;
-	int is_last = number + 1 == tr->nprobes;
+	int is_last = number + 1 == tr->nprobes, is_odd;
 
 	if ((is_last ? p->nreplies : count_replies(t, tr, number)) ==
 	    REPLIES_MAX)
 		return NULL;
 	if (is_last)
 		tr->last.nreplies++;
-	if (!is_last || !is_plain(t, r))
+	is_odd = !is_last || !is_plain(t, r);
+	if (is_odd)
 		add_odd(t, tr, r, number);
-	copy_addr(h.addr, r->from.b, r->from.family);
+	trace_log_copy(h.addr, r->from.b, r->from.family);
 	if (((const struct trace_conf *)task_conf(t))->rare)
 		tr->maybe_again = 1; /* `seen' is something else */
 	else
@@ -279,6 +284,8 @@ trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
 	rtt_us =
 	    (r->rx_ns - tr->start_ns) / NS_PER_US - (int64_t)trace_tx_us(p);
 	h.rtt_us = rtt_us > 0 ? (uint32_t)rtt_us : 0;
+	if (!is_odd)
+		tr->heard = (uint16_t)(h.rtt_us >> HEARD_SHIFT) | HEARD;
 	h.size = r->size;
 	h.ipid = r->ipid;
 	h.ttl = r->ttl;
@@ -300,7 +307,7 @@ enter(struct trace_walk *w, const uint8_t *block, size_t offset)
 
 	w->block = block;
 	w->at = block + offset;
-	w->easy = end - TRACE_ENTRY_MAX;
+	w->easy = end - w->need;
 	if (block != technique_last_block(w->task))
 		return;
 	end -= w->tr->room;
@@ -319,6 +326,8 @@ trace_walk_init(
 	w->task = t;
 	w->tr = tr;
 	w->addr_len = (uint8_t)addr_len(family);
+	w->need = (uint8_t)trace_log_hop_need(family);
+	w->wait_us = wait_us_of(t);
 	w->sizes[SIZE_SHORT] = size_short(family);
 	w->sizes[SIZE_ALL] = size_all(t, family);
 	if (first != NULL)
@@ -353,7 +362,7 @@ look_closely(struct trace_walk *w)
 	if (w->block == NULL || !catch_up(w))
 		return NULL;
 	part = TECHNIQUE_BLOCK - (size_t)(w->at - w->block);
-	if (part >= TRACE_ENTRY_MAX)
+	if (part >= w->need)
 		return w->at;
 	next = technique_next_block(w->task, w->block);
 	memcpy(w->copy, w->at, part);
@@ -362,8 +371,8 @@ look_closely(struct trace_walk *w)
 	return w->copy;
 }
 
-/* The entry that W is at, TRACE_ENTRY_MAX bytes in a row though not all may be
- * its own; NULL at the end. */
+/* The entry that W is at, with all bytes in a row that will be touched; NULL at
+ * the end. */
 static inline const uint8_t *
 look(struct trace_walk *w)
 {
@@ -380,8 +389,9 @@ read_probe(struct trace_walk *w, const uint8_t *e)
 
 	memcpy(&rest, e + 1, 4);
 	rest = le32toh(rest) & masks[n];
-	w->us += (uint64_t)rest << DELTA_LOW_BITS |
-	    (e[0] & ((1u << DELTA_LOW_BITS) - 1));
+	w->us = w->expected_us +
+	    (rest << DELTA_LOW_BITS | (e[0] & ((1u << DELTA_LOW_BITS) - 1)));
+	w->expected_us = w->us + w->wait_us;
 	w->left = 1;
 	if (e[0] >> CODE_SHIFT == CODE_NEXT) {
 		w->ttl++;
@@ -405,9 +415,12 @@ read_hop(struct trace_walk *w, const uint8_t *e)
 
 	h->ttl = e[1];
 	memcpy(&h->ipid, e + 2, 2);
-	copy_addr(h->addr, e + 4, w->addr_len == 4 ? ADDR_IPV4 : ADDR_IPV6);
+	trace_log_copy(
+	    h->addr, e + 4, w->addr_len == 4 ? ADDR_IPV4 : ADDR_IPV6);
 	memcpy(&rtt, e + n, 4);
 	h->rtt_us = le32toh(rtt) & UINT32_MAX >> (24 - 8 * more);
+	if (w->odd == NULL)
+		w->expected_us = w->us + (h->rtt_us & HEARD_MASK);
 	n += more + 1;
 	h->tos = tos_of[tos];
 	if (tos == TOS_GIVEN)
@@ -430,6 +443,7 @@ read_other(struct trace_walk *w, const uint8_t *e)
 	case OTHER_PROBE:
 		memcpy(&p, e + 1, sizeof(p));
 		w->us = trace_us(&p);
+		w->expected_us = w->us + w->wait_us;
 		w->ttl = p.ttl;
 		w->attempt = p.attempt;
 		w->left = p.left;
@@ -546,8 +560,10 @@ trace_probe_find(
 	const uint8_t *e;
 
 	trace_walk_init(&w, t, tr);
-	while (w.nprobes <= number && (e = look(&w)) != NULL)
-		step(&w, e);
+	while (w.nprobes <= number && (e = look(&w)) != NULL) {
+		if (step(&w, e) == CODE_HOP)
+			w.odd = NULL;
+	}
 	found = last_met(&w);
 	note_left(&w, number, &found);
 	return &found;

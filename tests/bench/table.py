@@ -156,7 +156,8 @@ def engine(t):
                 "window.user1k", None, "", bare="window.user1k", digits=0)
 
     if "mix.bytes" in t.values:
-        t.row("bytes/trace, 1,000,000, routers answer", "mix.bytes",
+        tasks = int(t.median("mix.bytes.tasks"))
+        t.row(f"bytes/trace, {tasks:,}, routers answer", "mix.bytes",
               "at most 500", t.median("mix.bytes") <= 500, digits=0)
 
 def rate(t):
