@@ -40,8 +40,28 @@ inbox_flush(struct inbox *in)
 static int
 needs_packet(const struct reply *r)
 {
-	return r->ext_len > INBOX_EXT || r->ip_option_len > 0 ||
-	    r->icmp_stamps != NULL;
+	return r->ext_len > INBOX_EXT || r->packet_len > INBOX_EXT ||
+	    r->ip_option_len > 0 || r->icmp_stamps != NULL;
+}
+
+/* Copy what is short of reply I: extensions, or the packet if it is not an
+ * error. */
+static void
+keep_bytes(struct inbox *in, int i, const uint8_t *pkt, size_t len)
+{
+	struct reply *r = &in->replies[i];
+
+	if (r->kind != REPLY_ICMP_ERROR) {
+		r->packet = pkt;
+		r->packet_len = len < UINT16_MAX ? (uint16_t)len : UINT16_MAX;
+		if (len > INBOX_EXT)
+			return;
+		memcpy(in->bytes[i], pkt, len);
+		r->packet = in->bytes[i];
+	} else if (r->ext_len > 0 && r->ext_len <= INBOX_EXT) {
+		memcpy(in->bytes[i], r->ext, r->ext_len);
+		r->ext = in->bytes[i];
+	}
 }
 
 void
@@ -55,10 +75,7 @@ inbox_packet(struct inbox *in, const uint8_t *pkt, size_t len, int64_t rx_ns)
 	r->rx_ns = rx_ns;
 	in->hashes[i] = window_prefetch(in->w, &r->target);
 	in->count++;
-	if (r->ext_len > 0 && r->ext_len <= INBOX_EXT) {
-		memcpy(in->exts[i], r->ext, r->ext_len);
-		r->ext = in->exts[i];
-	}
+	keep_bytes(in, i, pkt, len);
 	if (in->count == INBOX_REPLIES || needs_packet(r))
 		inbox_flush(in);
 }

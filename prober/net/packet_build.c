@@ -158,12 +158,15 @@ pseudo_sum(const struct probe *pr, uint16_t len)
 	    htons(len);
 }
 
+/* With the code in the low byte (RFC 792, 1191, 4443). */
 static uint32_t
 icmp_type(const struct probe *pr)
 {
 	if (pr->dst->family == ADDR_IPV6)
-		return 128;
-	return pr->kind == PROBE_ICMP_TIME ? 13 : 8;
+		return pr->kind == PROBE_TOO_BIG ? 0x0200 : 0x8000;
+	if (pr->kind == PROBE_ICMP_ECHO)
+		return 0x0800;
+	return pr->kind == PROBE_ICMP_TIME ? 0x0d00 : 0x0304;
 }
 
 /* As build_l4, for TCP. */
@@ -202,7 +205,7 @@ build_l4(const struct probe *pr, uint8_t *p, uint64_t sum)
 		w[1] = htonl((uint32_t)len << 16);
 	} else {
 		w[1] = htonl(w[0]);
-		w[0] = icmp_type(pr) << 24;
+		w[0] = icmp_type(pr) << 16;
 	}
 	w[0] = htonl(w[0]);
 	sum += pseudo_sum(pr, len) + w[0] + w[1];

@@ -28,6 +28,7 @@ enum probe_kind {
 	PROBE_UDP,
 	PROBE_ICMP_ECHO,
 	PROBE_ICMP_TIME,
+	PROBE_TOO_BIG, /* ICMP: `dport' is the MTU, `payload' the quote */
 	PROBE_TCP,
 	PROBE_FRAGMENT, /* IPv6: the last fragment of a UDP datagram */
 };
