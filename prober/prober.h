@@ -96,7 +96,7 @@ struct listcycle_history {
 /* The row, or NULL. */
 struct listcycle *
 listcycle_find(const struct listcycle_table *t, uint32_t list, uint32_t cycle);
-/* A new row with reference M (taken over). */
+/* A new row with reference M (taken over); NULL: commands bring their own. */
 struct listcycle *listcycle_add(struct listcycle_table *t, uint32_t list,
     uint32_t cycle, struct measurement *m);
 /* Non-zero when `end' may take effect: nothing queued, held or active. */

@@ -182,6 +182,7 @@ text_flags(struct wbuf *out, uint8_t flags)
 	} words[] = {{TBIT_SYN, "SYN"}, {TBIT_ACK, "ACK"}, {TBIT_FIN, "FIN"},
 	    {TBIT_RST, "RST"}, {TBIT_ECE, "ECE"}, {TBIT_CWR, "CWR"}};
 	char buf[32] = "";
+	size_t len = 0;
 
 	/* Only that of a SYN is worth a word. */
 	if (!(flags & TBIT_SYN))
@@ -191,9 +192,8 @@ text_flags(struct wbuf *out, uint8_t flags)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!(flags & words[i].flag))
 			continue;
-		if (buf[0] != '\0')
-			strcat(buf, "/");
-		strcat(buf, words[i].word);
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len, "%s%s",
+		    len == 0 ? "" : "/", words[i].word);
 	}
 	wbuf_printf(out, "%-13s", buf);
 }

@@ -58,13 +58,11 @@ round_begin(struct feed *f)
 {
 	struct control *c = f->control;
 	struct run *run = xcalloc(1, sizeof(*run));
-	struct measurement *none = xcalloc(1, sizeof(*none));
 
-	/* Each command brings its own measurement; the row wants one. */
-	none->refs = 1;
+	/* Each command brings its own measurement. */
 	run->feed = f;
 	run->lc =
-	    listcycle_add(&c->e->admit.table, f->list_id, f->cycle_id, none);
+	    listcycle_add(&c->e->admit.table, f->list_id, f->cycle_id, NULL);
 	run->list.id = run->cycle.id = run->cycle.list = 1;
 	run->list.user_id = f->list_id;
 	run->list.name = f->name;

@@ -161,7 +161,8 @@ many_addresses(void **state)
 static struct task *
 add_task(struct window *w, const char *address)
 {
-	struct command c = {.dst = addr_of(address)};
+	static struct measurement m = {.tech = &fake};
+	struct command c = {.dst = addr_of(address), .m = &m};
 	struct task *t = window_add(w, &c, NULL);
 
 	probe_send(t);
