@@ -28,9 +28,9 @@ enum probe_kind {
 	PROBE_UDP,
 	PROBE_ICMP_ECHO,
 	PROBE_ICMP_TIME,
-	PROBE_TOO_BIG, /* ICMP: `dport' is the MTU, `payload' the quote */
 	PROBE_TCP,
 	PROBE_FRAGMENT, /* IPv6: the last fragment of a UDP datagram */
+	PROBE_TOO_BIG, /* ICMP: `dport' is the MTU, `payload' the quote */
 };
 
 #define PROBE_SIZE_MAX 2048 /* bytes of a frame's buffer */

@@ -296,7 +296,7 @@ parse_ipv6(const uint8_t *p, size_t len, struct reply *out)
 int
 packet_parse(const uint8_t *p, size_t len, struct reply *out)
 {
-	out->ext = out->icmp_stamps = out->packet = out->ip_option = NULL;
+	out->ext = out->icmp_stamps = out->ip_option = NULL;
 	memset(&out->kind, 0, sizeof(*out) - offsetof(struct reply, kind));
 	if (len < 1)
 		return -1;

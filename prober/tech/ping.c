@@ -102,7 +102,7 @@ ping_extras(struct task *t)
 static int
 is_too_big(const struct ping_conf *c, const struct reply *r)
 {
-	return c->mtu != 0 && r->size > c->mtu && r->packet_len != 0;
+	return c->mtu != 0 && r->size > c->mtu && r->kind != REPLY_ICMP_ERROR;
 }
 
 /* Of IPv4, the header and eight bytes (RFC 792). */

@@ -105,6 +105,7 @@ struct ping_more *ping_more(const struct task *t);
 /* --- ping_options.c --------------------------------------------------------- */
 
 extern const struct technique_opt ping_opts[];
+/* technique->defaults, check, check_target, route. */
 void ping_defaults(void *conf);
 const char *ping_check(void *conf);
 const char *ping_check_target(const void *conf, const struct addr *dst);

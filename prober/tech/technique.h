@@ -44,15 +44,15 @@ struct reply {
 	/* RFC 4884 extension objects, from behind the extension header: */
 	const uint8_t *ext; /* NULL if none; gone after the call */
 	const uint8_t *icmp_stamps; /* three words; gone after the call */
-	/* All that was captured, from the IP header on; NULL for an error. */
+	/* All that was captured, from the IP header on; not of an error. */
 	const uint8_t *packet; /* gone after the call */
 	/* The record route or timestamp option of an IPv4 header: */
 	const uint8_t *ip_option; /* gone after the call */
+	uint16_t packet_len;
 	enum reply_kind kind;
 	struct addr from;
 	struct addr target; /* quoted destination; `from' if nothing quoted */
 	uint16_t ext_len;
-	uint16_t packet_len;
 	uint16_t size; /* whole IP packet */
 	uint16_t ipid; /* 0 for IPv6 */
 	uint8_t ttl, tos;
