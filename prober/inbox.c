@@ -38,7 +38,7 @@ inbox_flush(struct inbox *in)
 
 /* Copy what reply I points to.  Non-zero: it is too rare or too large to be
  * kept when the packet PKT goes. */
-static int
+__attribute__((cold, noinline)) static int
 keep_error(struct inbox *in, int i)
 {
 	struct reply *r = &in->replies[i];
@@ -50,7 +50,7 @@ keep_error(struct inbox *in, int i)
 	return r->ip_option_len > 0;
 }
 
-static int
+__attribute__((noinline)) static int
 keep_reply(struct inbox *in, int i, const uint8_t *pkt, size_t len)
 {
 	struct reply *r = &in->replies[i];

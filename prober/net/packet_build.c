@@ -237,7 +237,7 @@ final_sum(const struct probe *pr)
 }
 
 /* A fragment header (RFC 8200, 4.5); what is behind it is not looked at. */
-static void
+__attribute__((cold, noinline)) static void
 build_fragment(const struct probe *pr, uint8_t *p)
 {
 	p[0] = IPPROTO_UDP;
@@ -249,7 +249,7 @@ build_fragment(const struct probe *pr, uint8_t *p)
 
 /* "Packet too big", which is an unreachable in IPv4 (RFC 1191, 4443); as
  * build_l4. */
-static void
+__attribute__((cold, noinline)) static void
 build_too_big(const struct probe *pr, uint8_t *p, uint64_t sum)
 {
 	int v4 = pr->dst->family == ADDR_IPV4;
