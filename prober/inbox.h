@@ -13,7 +13,7 @@
 #include "prober/window.h"
 
 #define INBOX_REPLIES 32
-#define INBOX_EXT 128 /* bytes of extensions that are kept */
+#define INBOX_EXT 128 /* bytes of extensions, of a packet, that are kept */
 
 struct inbox {
 	const struct window *w;
@@ -23,7 +23,7 @@ struct inbox {
 	int count;
 	struct reply replies[INBOX_REPLIES];
 	uint32_t hashes[INBOX_REPLIES];
-	uint8_t exts[INBOX_REPLIES][INBOX_EXT];
+	uint8_t bytes[INBOX_REPLIES][INBOX_EXT];
 };
 
 /* A packet of LEN bytes, from the IP header on, that came at RX_NS (wall

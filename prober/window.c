@@ -391,6 +391,8 @@ window_remove(struct window *w, struct task *t)
 	struct task_block *first;
 
 	assert(t->where == TASK_IDLE);
+	if (t->m->tech->extras != NULL)
+		drop_extras(t); /* their chain may begin in a block */
 	/* Used next: its memory is still in the cache. */
 	w->free[w->nfree++] = index_remove(w, t);
 	w->count--;
@@ -399,8 +401,6 @@ window_remove(struct window *w, struct task *t)
 		t->blocks->next = w->free_blocks;
 		w->free_blocks = first;
 	}
-	if (t->m->tech->extras != NULL)
-		drop_extras(t);
 	technique_unref(t->m);
 }
 

@@ -73,7 +73,11 @@ protocol(const struct probe *pr)
 	if (pr->kind < PROBE_TCP)
 		return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP
 						    : IPPROTO_ICMPV6;
-	return pr->kind == PROBE_TCP ? IPPROTO_TCP : IPPROTO_FRAGMENT;
+	if (pr->kind == PROBE_TCP)
+		return IPPROTO_TCP;
+	if (pr->kind == PROBE_FRAGMENT)
+		return IPPROTO_FRAGMENT;
+	return pr->dst->family == ADDR_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
 /* Sums and words are in network order, as the bytes lie in the packet. */
@@ -233,7 +237,7 @@ final_sum(const struct probe *pr)
 }
 
 /* A fragment header (RFC 8200, 4.5); what is behind it is not looked at. */
-static void
+__attribute__((cold, noinline)) static void
 build_fragment(const struct probe *pr, uint8_t *p)
 {
 	p[0] = IPPROTO_UDP;
@@ -241,6 +245,20 @@ build_fragment(const struct probe *pr, uint8_t *p)
 	put16(p + 2, (uint16_t)(pr->offset << 3));
 	put16(p + 4, (uint16_t)(pr->fragid >> 16));
 	put16(p + 6, (uint16_t)pr->fragid);
+}
+
+/* "Packet too big", which is an unreachable in IPv4 (RFC 1191, 4443); as
+ * build_l4. */
+__attribute__((cold, noinline)) static void
+build_too_big(const struct probe *pr, uint8_t *p, uint64_t sum)
+{
+	int v4 = pr->dst->family == ADDR_IPV4;
+	uint32_t w[2] = {
+	    htonl(v4 ? 0x03040000u : 0x02000000u), htonl(pr->dport)};
+
+	sum += pseudo_sum(pr, (uint16_t)(L4_HLEN + pr->payload_len));
+	w[0] |= htonl(packet_csum(sum + w[0] + w[1]));
+	memcpy(p, w, L4_HLEN);
 }
 
 /* The payload at P, and its sum without what `fix_csum' puts in. */
@@ -284,7 +302,9 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	else if (pr->kind == PROBE_TCP)
 		build_tcp(pr, buf + hlen - TCP_HLEN, sum);
-	else
+	else if (pr->kind == PROBE_FRAGMENT)
 		build_fragment(pr, buf + hlen - FRAGMENT_HLEN);
+	else
+		build_too_big(pr, buf + hlen - L4_HLEN, sum);
 	return (int)total;
 }

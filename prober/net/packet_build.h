@@ -30,6 +30,7 @@ enum probe_kind {
 	PROBE_ICMP_TIME,
 	PROBE_TCP,
 	PROBE_FRAGMENT, /* IPv6: the last fragment of a UDP datagram */
+	PROBE_TOO_BIG, /* ICMP: `dport' is the MTU, `payload' the quote */
 };
 
 #define PROBE_SIZE_MAX 2048 /* bytes of a frame's buffer */

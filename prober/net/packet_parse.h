@@ -15,7 +15,7 @@
 
 /*
  * Parse LEN captured bytes at P, from the IP header on.  Returns 0 and fills
- * OUT (all but rx_ns; `ext' points into P), or -1: not a reply to a probe of
+ * OUT (all but rx_ns and packet; `ext' points into P), or -1: not a reply to a probe of
  * any kind, or cut too short to tell.
  */
 int packet_parse(const uint8_t *p, size_t len, struct reply *out);

@@ -15,144 +15,19 @@
  * Probes leave every -i whether or not the one before was answered.  After the
  * last one replies are waited for until -W has passed; with -o N the ping is
  * over as soon as N probes have been answered.
+ *
+ * With -M each reply that is larger is told that it is too big, as a router
+ * would, when there is a credit.  The probe that is due meanwhile comes behind.
+ * Of replies that wait for that, the latest is told.
  */
 #include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
-#include "common/scan.h"
 #include "prober/tech/ping.h"
 
-#define US_PER_SEC 1000000
 #define AGAINS_MAX 8 /* probes repeated for losses of our own, per ping */
 #define ANSWERS_MAX 0xffff
-#define PATTERN_MAX 16 /* bytes of -p */
-#define PAYLOAD_MAX 1000 /* bytes of -B */
-
-static const char *const method_words[] = {
-    [WARTS_PING_ICMP_ECHO] = "icmp-echo",
-    [WARTS_PING_TCP_ACK] = "tcp-ack",
-    [WARTS_PING_TCP_ACK_SPORT] = "tcp-ack-sport",
-    [WARTS_PING_UDP] = "udp",
-    [WARTS_PING_UDP_DPORT] = "udp-dport",
-    [WARTS_PING_ICMP_TIME] = "icmp-time",
-    [WARTS_PING_TCP_SYN] = "tcp-syn",
-    [WARTS_PING_TCP_SYNACK] = "tcp-synack",
-    [WARTS_PING_TCP_RST] = "tcp-rst",
-    [WARTS_PING_TCP_SYN_SPORT] = "tcp-syn-sport",
-    [WARTS_PING_UDP_SPORT] = "udp-sport",
-    NULL,
-};
-
-/* --- options ------------------------------------------------------------------ */
-
-static const char *
-set_timestamp(void *conf, const char *arg)
-{
-	struct ping_conf *c = conf;
-	const char *list = scan_keyvalue(arg, "tsprespec");
-
-	if (strcasecmp(arg, "tsonly") == 0)
-		c->flags |= WARTS_PING_TSONLY;
-	else if (strcasecmp(arg, "tsandaddr") == 0)
-		c->flags |= WARTS_PING_TSANDADDR;
-	else if (list == NULL)
-		return "must be tsonly, tsandaddr or tsprespec=ADDRESS,...";
-	else if (technique_addrs_scan(list, ADDR_IPV4, &c->tsps) == -1)
-		return "tsprespec= must be 1 - 4 IPv4 addresses";
-	return NULL;
-}
-
-#define AT(member) offsetof(struct ping_conf, member)
-
-static const struct technique_opt ping_opts[] = {
-    {'A', OPT_U32, AT(tcp_number), 0, UINT32_MAX, "tcp ack", NULL,
-	AT(has_number), NULL},
-    {'B', OPT_HEX, AT(payload), 0, PAYLOAD_MAX, "payload", NULL, 0, NULL},
-    {'c', OPT_U16, AT(probe_count), 1, 65535, "probe count", NULL, 0, NULL},
-    {'C', OPT_U16, AT(icmp_sum), 0, 65535, "checksum", NULL, AT(has_sum), NULL},
-    {'d', OPT_U16, AT(dport), 0, 65535, "dport", NULL, AT(has_dport), NULL},
-    {'F', OPT_U16, AT(sport), 0, 65535, "sport", NULL, AT(has_sport), NULL},
-    {'i', OPT_SECONDS, AT(wait_us), 1000, 20 * US_PER_SEC,
-	"wait between probes", NULL, 0, NULL},
-    {'m', OPT_U8, AT(ttl), 1, 255, "ttl", NULL, 0, NULL},
-    {'o', OPT_U16, AT(reply_count), 0, 65535, "reply count", NULL, 0, NULL},
-    {'p', OPT_HEX, AT(pattern), 1, PATTERN_MAX, "pattern", NULL, 0, NULL},
-    {'P', OPT_WORD, AT(method), 0, 0, "method", method_words, 0, NULL},
-    {'R', OPT_FLAG, AT(flags), WARTS_PING_V4RR, 0, "record route", NULL, 0,
-	NULL},
-    {'s', OPT_U16, AT(size), 0, 65535, "probe size", NULL, 0, NULL},
-    {'T', OPT_CALL, 0, 0, 0, "timestamp option", NULL, 0, set_timestamp},
-    {'U', OPT_U32, AT(user_id), 0, UINT32_MAX, "userid", NULL, 0, NULL},
-    {'W', OPT_SECONDS, AT(timeout_us), 1000, 255 * US_PER_SEC, "wait timeout",
-	NULL, AT(has_timeout), NULL},
-    {'z', OPT_U8, AT(tos), 0, 255, "tos", NULL, 0, NULL},
-    {0, 0, 0, 0, 0, NULL, NULL, 0, NULL},
-};
-
-static void
-ping_defaults(void *conf)
-{
-	struct ping_conf *c = conf;
-
-	c->probe_count = 4;
-	c->wait_us = US_PER_SEC;
-	c->timeout_us = US_PER_SEC;
-	c->ttl = 64;
-	c->method = WARTS_PING_ICMP_ECHO;
-}
-
-/* What depends on the method: ports and numbers. */
-static const char *
-check_method(struct ping_conf *c)
-{
-	if (!c->has_sport)
-		c->sport = warts_ping_is_icmp(c->method)
-		    ? technique_default_id()
-		    : technique_default_port();
-	if (!c->has_dport && !warts_ping_is_icmp(c->method))
-		c->dport = 33435;
-	if (c->has_sum && !warts_ping_is_icmp(c->method))
-		return "a checksum can only be chosen for ICMP";
-	if (c->has_sum)
-		c->flags |= WARTS_PING_ICMPSUM;
-	return NULL;
-}
-
-/* Which data are in the probe, and how large it is at least. */
-static const char *
-check_data(struct ping_conf *c)
-{
-	int options = (c->flags & WARTS_PING_V4RR) != 0;
-
-	options += (c->flags & WARTS_PING_TSONLY) != 0;
-	options += (c->flags & WARTS_PING_TSANDADDR) != 0;
-	options += c->tsps.count != 0;
-	if (options > 1)
-		return "one IP option at most: record route or a timestamp";
-	if (c->payload.len != 0 && c->pattern.len != 0)
-		return "cannot set both payload and pattern";
-	if (c->payload.len != 0)
-		c->flags |= WARTS_PING_PAYLOAD;
-	if (c->has_sum && c->payload.len == 1)
-		return "a chosen checksum needs two bytes of payload";
-	return NULL;
-}
-
-static const char *
-ping_check(void *conf)
-{
-	struct ping_conf *c = conf;
-	const char *why = check_method(c);
-
-	if (why == NULL)
-		why = check_data(c);
-	/* A wait of more than 1 s between probes is one for the last, too. */
-	if (!c->has_timeout && c->wait_us > c->timeout_us)
-		c->timeout_us = c->wait_us;
-	return why;
-}
 
 /* --- the course of a ping --------------------------------------------------------- */
 
@@ -203,6 +78,78 @@ probe_add(struct task *t, struct ping *p)
 	*probe_at(p, p->nsent - 1u) = PING_UNSENT;
 }
 
+/* --- the way back ---------------------------------------------------------- */
+
+struct ping_more *
+ping_more(const struct task *t)
+{
+	const struct ping_conf *c = task_conf(t);
+
+	return c->mtu != 0 ? technique_next_block(t, NULL) : NULL;
+}
+
+static void **
+ping_extras(struct task *t)
+{
+	static void *none;
+	struct ping_more *m = ping_more(t);
+
+	return m != NULL ? &m->chain : &none;
+}
+
+/* Is R to be told that it is too big?  No error is answered by an error
+ * (RFC 1122, 3.2.2). */
+static int
+is_too_big(const struct ping_conf *c, const struct reply *r)
+{
+	return c->mtu != 0 && r->size > c->mtu && r->kind != REPLY_ICMP_ERROR;
+}
+
+/* Of IPv4, the header and eight bytes (RFC 792). */
+static void
+keep_quote(struct task *t, const struct reply *r)
+{
+	struct ping_more *m = ping_more(t);
+	size_t len = r->packet_len, most = PING_QUOTE_MAX;
+
+	if (r->from.family == ADDR_IPV4)
+		most = (r->packet[0] & 15u) * 4 + 8;
+	if (m->quote == NULL)
+		m->quote = technique_extra(&m->chain, PING_QUOTE_MAX);
+	m->quote_len = (uint16_t)(len < most ? len : most);
+	memcpy(m->quote, r->packet, m->quote_len);
+}
+
+/* Is there somebody to be told? */
+static int
+has_quote(const struct task *t)
+{
+	const struct ping_more *m = ping_more(t);
+
+	return m != NULL && m->quote_len != 0;
+}
+
+/* It has been told: on with what was interrupted. */
+static void
+told(struct task *t, struct ping *p, int64_t now_ns)
+{
+	const struct ping_conf *c = task_conf(t);
+	int64_t due_ns;
+
+	ping_more(t)->quote_len = 0;
+	if (p->mode == PING_SENDING) {
+		probe_send(t);
+		return;
+	}
+	due_ns = p->start_ns +
+	    (int64_t)(ping_tx_us(p, p->nsent - 1u) +
+		(p->mode == PING_LAST ? c->timeout_us : c->wait_us)) *
+		NS_PER_US;
+	probe_wait(t, due_ns > now_ns ? due_ns - now_ns : 1);
+}
+
+/* --- the course goes on ------------------------------------------------------ */
+
 static void
 ping_start(struct task *t, int64_t wall_ns)
 {
@@ -212,6 +159,8 @@ ping_start(struct task *t, int64_t wall_ns)
 	p->start_ns = wall_ns;
 	p->random = (uint32_t)(h * 0x9e3779b97f4a7c15ULL >> 32);
 	p->mode = PING_SENDING;
+	if (((const struct ping_conf *)task_conf(t))->mtu != 0)
+		technique_block(t);
 	probe_send(t);
 }
 
@@ -220,6 +169,10 @@ ping_probe(struct task *t, struct probe *pr)
 {
 	struct ping *p = task_state(t);
 
+	if (has_quote(t)) {
+		ping_make_too_big(t, pr);
+		return;
+	}
 	/* A probe that is sent again keeps its number. */
 	if (p->mode == PING_SENDING)
 		probe_add(t, p);
@@ -232,10 +185,18 @@ ping_sent(struct task *t, uint32_t id, int64_t tx_ns)
 	struct ping *p = task_state(t);
 	const struct ping_conf *c = task_conf(t);
 
+	if (id == PING_TOO_BIG_ID) {
+		told(t, p, tx_ns);
+		return;
+	}
 	if (tx_ns < p->start_ns)
 		tx_ns = p->start_ns; /* the clock has been set back */
 	*probe_at(p, id) = (uint64_t)(tx_ns - p->start_ns) / NS_PER_US;
 	p->mode = p->nsent < c->probe_count ? PING_INTERVAL : PING_LAST;
+	if (has_quote(t)) {
+		probe_send(t);
+		return;
+	}
 	probe_wait(
 	    t, (p->mode == PING_LAST ? c->timeout_us : c->wait_us) * NS_PER_US);
 }
@@ -403,6 +364,23 @@ answer_add(struct task *t, struct ping *p, const struct reply *r, int number)
 	keep_option(a, r);
 }
 
+/* With the too-big trick an echo reply that came whole does not count. */
+static int
+counts(const struct ping_conf *c, const struct reply *r)
+{
+	return !(c->flags & WARTS_PING_TBT) || r->has_fragid ||
+	    r->kind != REPLY_ICMP_ECHO;
+}
+
+/* R is to be told, as soon as the probe has left that is on its way out. */
+static void
+tell(struct task *t, struct ping *p, const struct reply *r)
+{
+	keep_quote(t, r);
+	if (*probe_at(p, p->nsent - 1u) != PING_UNSENT)
+		probe_send(t);
+}
+
 static void
 ping_reply(struct task *t, const struct reply *r)
 {
@@ -417,10 +395,12 @@ ping_reply(struct task *t, const struct reply *r)
 	if (*probe == PING_UNSENT)
 		return; /* cannot answer what has not left: forged */
 	answer_add(t, p, r, number);
+	if (is_too_big(c, r))
+		tell(t, p, r);
 	if (*probe & PING_ANSWERED)
 		return;
 	*probe |= PING_ANSWERED;
-	p->nanswered++;
+	p->nanswered += counts(c, r);
 	if (c->reply_count != 0 && p->nanswered >= c->reply_count)
 		finish(t, p, WARTS_PING_STOP_COMPLETED, 0);
 }
@@ -433,6 +413,9 @@ const struct technique technique_ping = {
     .opts = ping_opts,
     .defaults = ping_defaults,
     .check = ping_check,
+    .check_target = ping_check_target,
+    .route = ping_route,
+    .extras = ping_extras,
     .start = ping_start,
     .probe = ping_probe,
     .sent = ping_sent,

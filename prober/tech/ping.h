@@ -1,16 +1,19 @@
 /*
  * ping: what the three files of the ping technique share.
  *
- *	ping.c		options, what to send next, what answers what
+ *	ping.c		what to send next, what answers what
+ *	ping_options.c	what may be asked for
  *	ping_probe.c	a probe as the builder of packets wants it
  *	ping_record.c	the finished ping as a record
  *
  * Memory: the state, and blocks: 14 probes in one (8 bytes each: when they
- * left), and one for each reply, which may hold an IP option.
+ * left), and one for each reply, which may hold an IP option.  With -M one
+ * more, the first of all, is struct ping_more.
  */
 #ifndef PROBER_PING_H
 #define PROBER_PING_H
 
+#include "prober/tech/source_route.h"
 #include "prober/tech/technique.h"
 
 struct ping_conf {
@@ -26,6 +29,11 @@ struct ping_conf {
 	uint8_t ttl, tos;
 	uint8_t method; /* enum warts_ping_method */
 	uint8_t has_sport, has_dport, has_sum, has_number, has_timeout;
+	uint16_t mtu; /* -M: of the path back, as we have it; 0: none */
+	uint8_t has_route, has_mtu;
+	struct addr source; /* -S, or ADDR_NONE */
+	struct technique_route route;
+	struct technique_addrs lsrr; /* -O lsrr= */
 	struct technique_addrs tsps; /* -T tsprespec= */
 	struct technique_hex payload, pattern; /* -B, -p */
 };
@@ -58,6 +66,17 @@ _Static_assert(
     sizeof(struct ping_probe_block) <= TECHNIQUE_BLOCK, "probe block");
 _Static_assert(sizeof(struct ping_answer) <= TECHNIQUE_BLOCK, "answer");
 
+/* A reply larger than -M, which is to be told so. */
+#define PING_QUOTE_MAX 1232 /* bytes: the message is 1280 (RFC 4443, 2.4) */
+struct ping_more {
+	void *chain; /* technique_extra */
+	uint8_t *quote; /* PING_QUOTE_MAX bytes, or NULL: none so far */
+	uint16_t quote_len; /* 0: nobody is to be told */
+};
+
+/* Not a probe: the message "too big". */
+#define PING_TOO_BIG_ID UINT32_MAX
+
 enum ping_mode { PING_SENDING, PING_INTERVAL, PING_LAST };
 
 struct ping {
@@ -80,11 +99,29 @@ _Static_assert(sizeof(struct ping) <= 48, "a task is two cache lines");
 /* When probe NUMBER, which has left, left: since p->start_ns. */
 uint64_t ping_tx_us(const struct ping *p, unsigned int number);
 
+/* What is there with -M; NULL: nothing. */
+struct ping_more *ping_more(const struct task *t);
+
+/* --- ping_options.c --------------------------------------------------------- */
+
+extern const struct technique_opt ping_opts[];
+/* technique->defaults, check, check_target, route. */
+void ping_defaults(void *conf);
+const char *ping_check(void *conf);
+const char *ping_check_target(const void *conf, const struct addr *dst);
+const struct technique_route *ping_route(const void *conf);
+
 /* --- ping_probe.c ----------------------------------------------------------- */
 
 /* Fill in PR for probe NUMBER (from 0); its bytes are good until the next
  * call. */
 void ping_make(struct task *t, unsigned int number, struct probe *pr);
+
+/* Fill in PR as the message that the reply of ping_more() is too big. */
+void ping_make_too_big(struct task *t, struct probe *pr);
+
+/* The source address that the probes show. */
+const struct addr *ping_src(const struct task *t);
 
 /* The ports (ICMP id and sequence) of probe NUMBER into PR. */
 void
@@ -97,7 +134,11 @@ uint16_t ping_ipid(const struct ping *p, unsigned int number);
 uint32_t ping_tcp_seq(const struct ping *p, const struct ping_conf *c);
 uint32_t ping_tcp_ack(const struct ping *p, const struct ping_conf *c);
 
-/* Bytes of a probe to an address of FAMILY, from the IP header on. */
+/* Bytes of our own address in front of a probe's data, 0 without `spoof'. */
+size_t ping_own_len(const struct ping_conf *c, int family);
+/* Bytes of a probe to an address of FAMILY, from the IP header on; that of its
+ * headers, and what else must be in it. */
+size_t ping_size_min(const struct ping_conf *c, int family);
 uint16_t ping_size(const struct ping_conf *c, int family);
 
 /* --- ping_record.c ------------------------------------------------------------ */

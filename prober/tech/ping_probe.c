@@ -90,7 +90,7 @@ build_option(const struct ping_conf *c, uint8_t *out)
 		return TSANDADDR_LEN;
 	}
 	if (c->tsps.count == 0)
-		return 0;
+		return source_route_len(&c->lsrr);
 	memset(out, 0, 40);
 	out[0] = 68;
 	out[1] = (uint8_t)(4 + 8 * c->tsps.count);
@@ -121,21 +121,44 @@ headers(const struct ping_conf *c, int family)
 	return family == ADDR_IPV4 ? n + build_option(c, option) : n;
 }
 
+size_t
+ping_own_len(const struct ping_conf *c, int family)
+{
+	if (!(c->flags & WARTS_PING_SPOOF) || c->flags & WARTS_PING_NOSRC)
+		return 0;
+	return family == ADDR_IPV4 ? 4 : 16;
+}
+
+/* Bytes of the stamps in front of the data of a timestamp request. */
+static size_t
+stamps_len(const struct ping_conf *c)
+{
+	return c->method == WARTS_PING_ICMP_TIME ? 12 : 0;
+}
+
+size_t
+ping_size_min(const struct ping_conf *c, int family)
+{
+	size_t own = ping_own_len(c, family);
+
+	return headers(c, family) + (own != 0 ? stamps_len(c) + own : 0);
+}
+
 uint16_t
 ping_size(const struct ping_conf *c, int family)
 {
-	size_t data = 0, n = headers(c, family);
+	size_t data = ping_own_len(c, family), n = headers(c, family);
 
 	if (c->size != 0)
 		return c->size > n ? c->size : (uint16_t)n;
 	if (c->method == WARTS_PING_ICMP_ECHO)
-		data = PAYLOAD_ECHO;
+		data += PAYLOAD_ECHO;
 	else if (c->method == WARTS_PING_ICMP_TIME)
-		data = PAYLOAD_TIME;
+		data += PAYLOAD_TIME;
 	else if (warts_ping_is_udp(c->method))
-		data = PAYLOAD_UDP;
+		data += PAYLOAD_UDP;
 	if (c->flags & WARTS_PING_PAYLOAD)
-		data = c->payload.len;
+		data = ping_own_len(c, family) + c->payload.len;
 	return (uint16_t)(n + data);
 }
 
@@ -170,6 +193,29 @@ fill_data(const struct ping_conf *c, uint8_t *out, size_t len, int64_t wall_ns)
 		out[i] = (uint8_t)(ms >> (24 - 8 * i));
 }
 
+const struct addr *
+ping_src(const struct task *t)
+{
+	const struct ping_conf *c = task_conf(t);
+
+	return c->flags & WARTS_PING_SPOOF && c->source.family != ADDR_NONE
+	    ? &c->source
+	    : task_src(t);
+}
+
+/* Put our own address into the LEN bytes of data, behind the stamps. */
+static void
+put_own(const struct task *t, uint8_t *data, size_t len)
+{
+	const struct ping_conf *c = task_conf(t);
+	size_t own = ping_own_len(c, task_dst(t)->family), at = stamps_len(c);
+
+	if (own == 0 || at + own > len)
+		return;
+	memmove(data + at + own, data + at, len - at - own);
+	memcpy(data + at, task_src(t)->b, own);
+}
+
 void
 ping_number(const struct ping_conf *c, unsigned int number, struct probe *pr)
 {
@@ -200,7 +246,7 @@ ping_make(struct task *t, unsigned int number, struct probe *pr)
 	int family = task_dst(t)->family;
 
 	memset(pr, 0, sizeof(*pr));
-	pr->src = task_src(t);
+	pr->src = ping_src(t);
 	pr->dst = task_dst(t);
 	pr->kind = kind_of(c->method);
 	pr->ttl = c->ttl;
@@ -215,11 +261,34 @@ ping_make(struct task *t, unsigned int number, struct probe *pr)
 	if (family == ADDR_IPV4)
 		pr->ip_option_len = build_option(c, option);
 	pr->ip_option = option;
+	if (c->lsrr.count != 0)
+		source_route_put(&c->lsrr, pr);
 	pr->payload_len = (uint16_t)(ping_size(c, family) - headers(c, family));
 	if (pr->payload_len > sizeof(data))
 		return; /* will not fit a frame either */
 	fill_data(c, data, pr->payload_len, leaves_ns(p, c, number));
+	put_own(t, data, pr->payload_len);
 	pr->payload = data;
 	pr->fix_csum = c->has_sum && pr->payload_len >= 2;
 	pr->csum = c->icmp_sum;
+}
+
+void
+ping_make_too_big(struct task *t, struct probe *pr)
+{
+	const struct ping_conf *c = task_conf(t);
+	const struct ping *p = task_state(t);
+	const struct ping_more *m = ping_more(t);
+
+	memset(pr, 0, sizeof(*pr));
+	pr->src = task_src(t);
+	pr->dst = task_dst(t);
+	pr->kind = PROBE_TOO_BIG;
+	pr->ttl = 255;
+	pr->ipid = ping_ipid(p, p->nsent);
+	pr->id = PING_TOO_BIG_ID;
+	pr->has_flow = 1;
+	pr->dport = c->mtu;
+	pr->payload = m->quote;
+	pr->payload_len = m->quote_len;
 }

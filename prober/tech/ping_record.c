@@ -167,6 +167,7 @@ fill_probe(
 	out->sport = c->sport;
 	out->dport = c->dport;
 	out->icmp_sum = c->icmp_sum;
+	out->pmtu = c->mtu;
 	out->tsps.count = c->tsps.count;
 	out->tsps.addr = technique_scratch(sizeof(c->tsps.addr));
 	memcpy(out->tsps.addr, c->tsps.addr, sizeof(c->tsps.addr));
@@ -185,11 +186,12 @@ ping_record(struct task *t, struct technique_record *rec)
 
 	rec->type = WARTS_PING;
 	memset(out, 0, sizeof(*out));
-	out->src = *task_src(t);
+	out->src = *ping_src(t);
 	out->dst = *task_dst(t);
 	out->start = warts_tv_of(p->start_ns);
 	out->stop_reason = p->stop_reason;
 	out->stop_data = p->stop_data;
+	out->rtr = c->route.via;
 	out->flags = c->flags;
 	out->probe_count = c->probe_count;
 	out->reply_count = c->reply_count;

@@ -137,6 +137,17 @@ set_call(struct parse *ps, const struct technique_opt *o, const char *arg)
 }
 
 static int
+set_addr(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	void *at = (uint8_t *)ps->m->conf + o->offset;
+
+	if (addr_scan(arg, at) == 0)
+		return 0;
+	return refuse(ps, "-%c failed: %s %s: is not an address", o->letter,
+	    o->name, arg);
+}
+
+static int
 set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 {
 	switch (o->kind) {
@@ -150,6 +161,8 @@ set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 		return set_hex(ps, o, arg);
 	case OPT_SECONDS:
 		return set_seconds(ps, o, arg);
+	case OPT_ADDR:
+		return set_addr(ps, o, arg);
 	case OPT_CALL:
 	case OPT_CALLS:
 		return set_call(ps, o, arg);

@@ -44,8 +44,11 @@ struct reply {
 	/* RFC 4884 extension objects, from behind the extension header: */
 	const uint8_t *ext; /* NULL if none; gone after the call */
 	const uint8_t *icmp_stamps; /* three words; gone after the call */
+	/* All that was captured, from the IP header on; not of an error. */
+	const uint8_t *packet; /* gone after the call */
 	/* The record route or timestamp option of an IPv4 header: */
 	const uint8_t *ip_option; /* gone after the call */
+	uint16_t packet_len;
 	enum reply_kind kind;
 	struct addr from;
 	struct addr target; /* quoted destination; `from' if nothing quoted */
@@ -95,6 +98,7 @@ enum technique_opt_kind {
 	 * odd number of digits has a zero in front. */
 	OPT_HEX,
 	OPT_SECONDS, /* uint32_t microseconds, min .. max; given in seconds */
+	OPT_ADDR, /* struct addr */
 	OPT_CALL, /* by the set function */
 	OPT_CALLS, /* the same, and may be given more than once */
 };

@@ -8,6 +8,7 @@
 
 #include "common/scan.h"
 #include "common/xmalloc.h"
+#include "prober/tech/source_route.h"
 #include "prober/tech/stopset.h"
 #include "prober/tech/trace.h"
 
@@ -33,22 +34,6 @@ set_confidence(void *conf, const char *arg)
 		return "must be 95 or 99";
 	c->confidence = (uint8_t)v;
 	return NULL;
-}
-
-static const char *
-set_router(void *conf, const char *arg)
-{
-	struct trace_conf *c = conf;
-
-	return addr_scan(arg, &c->route.via) == -1 ? "is not an address" : NULL;
-}
-
-static const char *
-set_source(void *conf, const char *arg)
-{
-	struct trace_conf *c = conf;
-
-	return addr_scan(arg, &c->route.src) == -1 ? "is not an address" : NULL;
 }
 
 static const char *
@@ -100,12 +85,10 @@ static const char *
 set_word(void *conf, const char *arg)
 {
 	struct trace_conf *c = conf;
-	const char *list = scan_keyvalue(arg, "lsrr");
+	const char *why;
 
-	if (list != NULL)
-		return technique_addrs_scan(list, ADDR_IPV4, &c->lsrr) == -1
-		    ? "lsrr= must be 1 - 4 IPv4 addresses"
-		    : NULL;
+	if (source_route_scan(arg, &c->lsrr, &why))
+		return why;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcasecmp(words[i].word, arg) != 0)
 			continue;
@@ -142,9 +125,9 @@ const struct technique_opt trace_opts[] = {
     {'q', OPT_U8, AT(attempts), 1, 20, "attempts", NULL, 0, NULL},
     {'Q', OPT_FLAG, AT(flags), WARTS_TRACE_ALLATTEMPTS, 0, "all attempts", NULL,
 	0, NULL},
-    {'r', OPT_CALL, 0, 0, 0, "router", NULL, 0, set_router},
+    {'r', OPT_ADDR, AT(route.via), 0, 0, "router", NULL, 0, NULL},
     {'s', OPT_U16, AT(sport), 1, 65535, "sport", NULL, 0, NULL},
-    {'S', OPT_CALL, 0, 0, 0, "source", NULL, 0, set_source},
+    {'S', OPT_ADDR, AT(route.src), 0, 0, "source", NULL, 0, NULL},
     {'t', OPT_U8, AT(tos), 0, 255, "tos", NULL, 0, NULL},
     {'T', OPT_FLAG, AT(flags), WARTS_TRACE_IGNORETTLDST, 0,
 	"ignore time exceeded from the target", NULL, 0, NULL},
@@ -258,7 +241,7 @@ prepare(struct trace_conf *c)
 		c->size[v6] = (uint16_t)(c->payload_len[v6] +
 		    packet_build_headers_of(
 			v6 ? ADDR_IPV6 : ADDR_IPV4, c->kind) +
-		    (c->lsrr.count != 0 ? 4 + 4 * c->lsrr.count : 0));
+		    source_route_len(&c->lsrr));
 	}
 }
 

@@ -22,11 +22,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "prober/tech/source_route.h"
 #include "prober/tech/trace.h"
 
 #define TCP_FLAG_SYN 0x02
 #define TCP_FLAG_ACK 0x10
-#define LSRR 131 /* option: loose source and record route (RFC 791) */
 
 /* --- sending -------------------------------------------------------------------- */
 
@@ -71,27 +71,6 @@ number_probe(const struct trace_conf *c, unsigned int number, struct probe *pr)
 	}
 }
 
-/* A source route: to its first address, the others and the target in the
- * option.  The bytes are good until the next call. */
-static void
-route_probe(const struct trace_conf *c, struct probe *pr)
-{
-	static uint8_t option[40];
-	unsigned int n = c->lsrr.count;
-
-	memset(option, 0, sizeof(option));
-	option[0] = LSRR;
-	option[1] = (uint8_t)(3 + 4 * n);
-	option[2] = 4; /* the first address is the next to go to */
-	for (unsigned int i = 1; i < n; i++)
-		memcpy(option + 3 + 4 * (i - 1), c->lsrr.addr[i].b, 4);
-	memcpy(option + 3 + 4 * (n - 1), pr->dst->b, 4);
-	pr->final = pr->dst;
-	pr->dst = &c->lsrr.addr[0];
-	pr->ip_option = option;
-	pr->ip_option_len = (uint8_t)(4 + 4 * n);
-}
-
 /* The payload of a fragment begins with its number. */
 static void
 fragment_probe(
@@ -134,7 +113,7 @@ trace_make_rare(struct task *t, unsigned int number, struct probe *pr)
 	const struct trace_conf *c = task_conf(t);
 
 	if (c->lsrr.count != 0)
-		route_probe(c, pr);
+		source_route_put(&c->lsrr, pr);
 	if (c->offset != 0)
 		fragment_probe(c, number, pr);
 }

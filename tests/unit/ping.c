@@ -376,7 +376,9 @@ static const struct {
     {"-p abc", NULL},
     {"-p 0g", "-p failed: pattern is not hexadecimal"},
     {"-p aa -B bb", "cannot set both payload and pattern"},
-    {"-R -T tsonly", "one IP option at most: record route or a timestamp"},
+    {"-R -T tsonly",
+	"one IP option at most: record route, a timestamp or a source "
+	"route"},
     {"-T ts",
 	"-T failed: timestamp option ts: must be tsonly, tsandaddr or "
 	"tsprespec=ADDRESS,..."},
@@ -390,6 +392,42 @@ static const struct {
     {"-C 5 -P udp", "a checksum can only be chosen for ICMP"},
     {"-o 5 -A 5", NULL},
     {"-x", "unknown option -x"},
+    {"-S x", "-S failed: source x: is not an address"},
+    {"-r x", "-r failed: router x: is not an address"},
+    {"-M 65536", "-M failed: reply pmtu must be within 0 - 65535"},
+    {"-O foo", "-O failed: option foo: is not one of dl lsrr= nosrc spoof tbt"},
+    {"-O dl -O spoof -S 1.2.3.4", NULL},
+    {"-O nosrc", "-O nosrc is for a spoofed source"},
+    {"-O tbt", "-O tbt needs a reply pmtu"},
+    {"-O lsrr=1.2.3.4 -R",
+	"one IP option at most: record route, a timestamp or a source route"},
+    {"-O lsrr=::1",
+	"-O failed: option lsrr=::1: lsrr= must be 1 - 4 IPv4 addresses"},
+    {"-O lsrr=1.2.3.4 -r 1.2.3.5",
+	"cannot set both a router and a source route"},
+    {"-O spoof -C 5",
+	"cannot set both a checksum and our address in a spoofed probe: add "
+	"-O nosrc"},
+    {"-O spoof -O nosrc -C 5", NULL},
+};
+
+/* Those that depend on the target. */
+static const struct {
+	const char *text, *why;
+} targets[] = {
+    {"-O lsrr=1.2.3.4 ::1", "a source route is for IPv4"},
+    {"-r 1.2.3.4 ::1", "the router is of another family than the target"},
+    {"-S ::2 1.2.3.4", "the source is of another family than the target"},
+    {"-O spoof -S ::2 1.2.3.4",
+	"the source is of another family than the target"},
+    {"-O tbt -M 1280 -s 1300 1.2.3.4", "-O tbt is for IPv6"},
+    {"-O tbt -M 1280 -s 1280 ::1",
+	"-O tbt needs a reply pmtu below the probe's size"},
+    {"-O tbt -M 1280 -s 1281 ::1", NULL},
+    {"-O spoof -s 31 1.2.3.4",
+	"no room for our address in a probe of that size"},
+    {"-O spoof -s 32 1.2.3.4", NULL},
+    {"-O spoof -O nosrc -s 28 1.2.3.4", NULL},
 };
 
 static void
@@ -397,8 +435,17 @@ test_options(void **state)
 {
 	char text[200], why[300];
 	struct measurement *m;
+	struct addr target;
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		snprintf(text, sizeof(text), "ping %s", targets[i].text);
+		why[0] = '\0';
+		m = technique_parse(text, &target, why, sizeof(why));
+		assert_string_equal(
+		    why, targets[i].why != NULL ? targets[i].why : "");
+		technique_unref(m);
+	}
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		snprintf(text, sizeof(text), "ping %s", refused[i].text);
 		why[0] = '\0';
