@@ -458,6 +458,27 @@ test_options(void **state)
 	}
 }
 
+/* To the first router; in the option the other one and the target. */
+static void
+test_source_route(void **state)
+{
+	static const uint8_t option[] = {
+	    131, 11, 4, 10, 0, 1, 2, 10, 0, 0, 9, 0};
+	struct addr first = addr_make(ADDR_IPV4, (uint8_t[]){10, 0, 1, 1});
+	struct probe pr;
+
+	(void)state;
+	begin("ping -O lsrr=10.0.1.1,10.0.1.2", ADDR_IPV4);
+	pr = leave();
+	assert_true(addr_equal(pr.dst, &first));
+	assert_true(addr_equal(pr.final, &task.dst));
+	assert_int_equal(pr.ip_option_len, sizeof(option));
+	assert_memory_equal(pr.ip_option, option, sizeof(option));
+	assert_int_equal(pr.payload_len, 56);
+	assert_true(addr_equal(&task.m->tech->route(task.m->conf)->to, &first));
+	cleanup();
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_probes_leave_at_the_interval),
     cmocka_unit_test(test_enough_replies_end_it),
@@ -466,6 +487,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_losses_of_our_own_are_sent_again),
     cmocka_unit_test(test_what_cannot_be_sent_is_an_error),
     cmocka_unit_test(test_options),
+    cmocka_unit_test(test_source_route),
 };
 
 int
