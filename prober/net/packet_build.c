@@ -261,16 +261,17 @@ build_too_big(const struct probe *pr, uint8_t *p, uint64_t sum)
 	memcpy(p, w, L4_HLEN);
 }
 
-/* The payload at P, and its sum without what `fix_csum' puts in. */
+/* The payload at P, where ROOM bytes may be written, and its sum without what
+ * `fix_csum' puts in. */
 static uint64_t
-build_payload(const struct probe *pr, uint8_t *p)
+build_payload(const struct probe *pr, uint8_t *p, size_t room)
 {
 	size_t fixed = pr->fix_csum ? 2 : 0;
 
 	assert(pr->payload_len >= fixed);
 	if (pr->payload == NULL) {
-		/* The usual length, without a call. */
-		if (pr->payload_len == 16)
+		/* The usual lengths, without a call. */
+		if (pr->payload_len <= 16 && room >= 16)
 			memset(p, 0, 16);
 		else
 			memset(p, 0, pr->payload_len);
@@ -297,7 +298,7 @@ packet_build(const struct probe *pr, uint8_t *buf, size_t cap)
 	} else {
 		build_ipv6(pr, buf, (uint16_t)(total - IPV6_HLEN));
 	}
-	sum += build_payload(pr, buf + hlen);
+	sum += build_payload(pr, buf + hlen, cap - hlen);
 	if (pr->kind < PROBE_TCP)
 		build_l4(pr, buf + hlen - L4_HLEN, sum);
 	else if (pr->kind == PROBE_TCP)
