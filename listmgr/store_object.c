@@ -64,8 +64,11 @@ store_part(struct store *st, const struct signed_object *o, uint64_t have)
 	char path[STORE_PATH];
 	int fd;
 
-	fd = store_openat(
-	    st, part_path(o->sha, path), O_RDWR | O_CREAT | O_NOFOLLOW);
+	part_path(o->sha, path);
+	/* One that was whole when something broke may not be written to. */
+	if (have == 0 && unlinkat(st->dir, path, 0) == -1 && errno != ENOENT)
+		return -1;
+	fd = store_openat(st, path, O_RDWR | O_CREAT | O_NOFOLLOW);
 	if (fd == -1)
 		return -1;
 	if (ftruncate(fd, (off_t)have) == -1) {
