@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct placed {
 	struct store_gen *old; /* it would go back to; NULL: none */
 	struct store_gen *bad; /* it has come back from; NULL: not */
 	int64_t trial_ns; /* since when it is on trial; 0: it is not */
+	int unlinked; /* it runs without its files: the disk refused */
 	int speaks; /* it has something to say: silence is wrong */
 	enum schedule_change change; /* to be told */
 	int due; /* a new cycle that its generator was not told of yet */
@@ -173,27 +175,60 @@ put(struct place *p, const struct placed *d, enum store_place which,
 		    strerror(errno));
 }
 
+/* PATH is, or becomes, a link to TARGET. */
+static int
+set_link(int dir, const char *path, const char *target)
+{
+	char is[PATH_MAX];
+	ssize_t n = readlinkat(dir, path, is, sizeof(is));
+
+	if (n == (ssize_t)strlen(target) && memcmp(is, target, (size_t)n) == 0)
+		return 0;
+	if (unlinkat(dir, path, 0) == -1 && errno != ENOENT)
+		return -1;
+	return symlinkat(target, dir, path);
+}
+
 /* Links to its files where G runs, which belong to us and not to it. */
 static void
-link_files(struct place *p, const struct placed *d, const struct generator *g)
+link_files(struct place *p, struct placed *d, const struct generator *g)
 {
 	const struct schedule *s = d->gen->assign.schedule;
-	char *target;
 	int fd = open(g->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int was = d->unlinked;
+	char *target;
 
+	d->unlinked = fd == -1;
+	if (fd == -1 && !was)
+		log_warn("%s: %s", g->dir, strerror(errno));
 	for (size_t i = 0; fd != -1 && i < s->nfiles; i++) {
 		if (s->files[i].list != d->list)
 			continue;
 		target = xasprintf("%s/place/%u.gen/file/%u/%s", p->store->path,
 		    d->list, d->list, s->files[i].name);
-		unlinkat(fd, s->files[i].name, 0);
-		if (symlinkat(target, fd, s->files[i].name) == -1)
-			log_warn("%s/%s: %s", g->dir, s->files[i].name,
-			    strerror(errno));
+		if (set_link(fd, s->files[i].name, target) == -1) {
+			d->unlinked = 1;
+			if (!was)
+				log_warn("%s/%s: %s", g->dir, s->files[i].name,
+				    strerror(errno));
+		}
 		free(target);
 	}
 	if (fd != -1)
 		close(fd);
+}
+
+/* What it did without its files does not count. */
+static void
+link_again(struct place *p, struct placed *d, struct generator *g)
+{
+	link_files(p, d, g);
+	if (d->unlinked)
+		return;
+	log_info("%s: has its files", g->who);
+	if (d->trial_ns != 0)
+		d->trial_ns = p->roster->host.now_ns;
+	generator_changed(g, SCHEDULE_RESTART, NULL, 0);
 }
 
 /* --- placing -------------------------------------------------------------- */
@@ -439,6 +474,10 @@ look(struct place *p, struct placed *d)
 	struct generator *g = roster_find(p->roster, d->list);
 	const char *why;
 
+	if (g != NULL && d->unlinked) {
+		link_again(p, d, g);
+		return 0;
+	}
 	if (d->trial_ns == 0 || g == NULL)
 		return 0;
 	why = misbehaves(p, d, g);

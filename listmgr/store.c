@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/atomicfile.h"
@@ -20,6 +21,9 @@
 #include "common/segment_dir.h"
 #include "common/xmalloc.h"
 #include "listmgr/store_own.h"
+
+#define LOCK_NS 1000000000
+#define LOCK_TRIES 20
 
 /* --- opening -------------------------------------------------------------- */
 
@@ -39,6 +43,23 @@ store_openat(const struct store *st, const char *path, int flags)
 
 static const char *const folders[] = {"text", "object", "gen", "place"};
 
+/* A child that a list manager was just about to start when it was killed has the
+ * lock until its exec: whoever comes next waits for that.  The lock; or -1. */
+static int
+take_lock(int dir)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_NS / LOCK_TRIES};
+	int fd = atomicfile_lock(dir, "lock");
+
+	for (int i = 1; i < LOCK_TRIES; i++) {
+		if (fd != -1 || errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+		fd = atomicfile_lock(dir, "lock");
+	}
+	return fd;
+}
+
 int
 store_open(struct store *st, const char *path, const char *name,
     const struct signed_key *anchor)
@@ -51,9 +72,11 @@ store_open(struct store *st, const char *path, const char *name,
 	st->dir = atomicfile_mkdir(AT_FDCWD, path, 0755);
 	if (st->dir == -1)
 		return -1;
-	st->lock = atomicfile_lock(st->dir, "lock");
+	st->lock = take_lock(st->dir);
+	if (st->lock == -1)
+		return -1;
 	st->path = realpath(path, NULL);
-	if (st->lock == -1 || st->path == NULL)
+	if (st->path == NULL)
 		return -1;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		fd = atomicfile_mkdir(st->dir, folders[i], 0755);
@@ -80,6 +103,8 @@ store_close(struct store *st)
 		st->gens = g->next;
 		free_gen(g);
 	}
+	for (int k = 0; k < SIGNED_KINDS; k++)
+		free((char *)st->owed[k].text);
 	signed_trust_clear(&st->trust);
 	if (st->lock != -1)
 		close(st->lock);
@@ -111,6 +136,37 @@ store_keep(struct store *st, const struct signed_text *t)
 		st->dir, text_path(sha, path), t->text, t->len, 0644) == -1)
 		return -1;
 	return signed_seen_save(&st->trust, st->dir, "seen");
+}
+
+int
+store_keep_or_owe(
+    struct store *st, enum signed_kind kind, const struct signed_text *t)
+{
+	struct signed_text *owed = &st->owed[kind];
+	int saved;
+
+	if (store_keep(st, t) == 0)
+		return 0;
+	saved = errno;
+	free((char *)owed->text);
+	owed->text = xmemdup(t->text, t->len);
+	owed->len = t->len;
+	errno = saved;
+	return -1;
+}
+
+int
+store_keep_owed(struct store *st, enum signed_kind kind)
+{
+	struct signed_text *owed = &st->owed[kind];
+
+	if (owed->text == NULL)
+		return 0;
+	if (store_keep(st, owed) == -1)
+		return -1;
+	free((char *)owed->text);
+	owed->text = NULL;
+	return 1;
 }
 
 /* The text PATH; the caller frees t->text.  0, or -1 with F. */
@@ -254,7 +310,7 @@ check_object(
 	rc = signed_object_check(fd, &o, f);
 	close(fd);
 	/* It has a name that it does not deserve. */
-	if (rc == -1)
+	if (rc == -1 && f->code != SIGNED_IO)
 		atomicfile_unlink(st->dir, path);
 	return rc;
 }

@@ -50,6 +50,9 @@ struct store {
 	struct signed_trust trust;
 	struct store_gen *gens; /* list of those in memory */
 	struct store_gen *current; /* NULL: none */
+	/* Texts that trust took and the disk did not: to be kept as soon as it
+	 * does, and before any other. */
+	struct signed_text owed[SIGNED_KINDS];
 };
 
 /* Open the store PATH, made if it is not there, of the monitor NAME (kept) that
@@ -61,9 +64,17 @@ void store_close(struct store *st);
 /* What is stored, judged at the Unix time NOW_S; said in the log if not good. */
 void store_load(struct store *st, int64_t now_s);
 
-/* T was taken by st->trust: keep it and `seen'.  0, or -1 with errno, and then
- * T must not be used. */
+/* T was taken by st->trust: keep it and `seen'.  0, or -1 with errno: `seen' may
+ * be the old or the new one. */
 int store_keep(struct store *st, const struct signed_text *t);
+
+/* The same of a KIND that cannot be untaken: what fails is owed. */
+int store_keep_or_owe(
+    struct store *st, enum signed_kind kind, const struct signed_text *t);
+
+/* Keep what is owed of KIND.  1: done; 0: nothing is; -1 with errno: it still
+ * is. */
+int store_keep_owed(struct store *st, enum signed_kind kind);
 
 /* The text of KIND that `seen' names; the caller frees t->text.  0, or -1. */
 int store_text(

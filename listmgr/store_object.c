@@ -64,8 +64,11 @@ store_part(struct store *st, const struct signed_object *o, uint64_t have)
 	char path[STORE_PATH];
 	int fd;
 
-	fd = store_openat(
-	    st, part_path(o->sha, path), O_RDWR | O_CREAT | O_NOFOLLOW);
+	part_path(o->sha, path);
+	/* One that was whole when something broke may not be written to. */
+	if (have == 0 && unlinkat(st->dir, path, 0) == -1 && errno != ENOENT)
+		return -1;
+	fd = store_openat(st, path, O_RDWR | O_CREAT | O_NOFOLLOW);
 	if (fd == -1)
 		return -1;
 	if (ftruncate(fd, (off_t)have) == -1) {
@@ -155,6 +158,7 @@ store_remove(const struct store *st, const char *path)
 struct words {
 	char **list;
 	size_t n;
+	int failed; /* not all of them are here */
 };
 
 static void
@@ -194,13 +198,28 @@ names_in(const struct store *st, const char *path)
 	struct words w = {0};
 	struct dirent *e;
 
+	errno = 0;
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (!is_dot(e->d_name))
 			words_add(&w, e->d_name);
+		errno = 0;
 	}
+	w.failed = d == NULL || errno != 0;
 	if (d != NULL)
 		closedir(d);
 	return w;
+}
+
+static void
+add_linked(struct words *w, const struct store *st, const char *path)
+{
+	char name[STORE_NAME_MAX];
+
+	errno = 0;
+	if (store_link(st, path, name) == 0)
+		words_add(w, name);
+	else if (errno != 0 && errno != ENOENT && errno != EINVAL)
+		w->failed = 1; /* it is there, and may name one */
 }
 
 /* Generations that something names. */
@@ -208,14 +227,13 @@ static struct words
 used_gens(struct store *st)
 {
 	struct words used = {0}, places = names_in(st, "place");
-	char path[STORE_PATH], name[STORE_NAME_MAX];
+	char path[STORE_PATH];
 
-	if (store_link(st, "current", name) == 0)
-		words_add(&used, name);
+	used.failed = places.failed;
+	add_linked(&used, st, "current");
 	for (size_t i = 0; i < places.n; i++) {
 		snprintf(path, sizeof(path), "place/%s", places.list[i]);
-		if (store_link(st, path, name) == 0)
-			words_add(&used, name);
+		add_linked(&used, st, path);
 	}
 	words_free(&places);
 	qsort(used.list, used.n, sizeof(*used.list), by_word);
@@ -316,9 +334,12 @@ store_prune(struct store *st)
 {
 	struct words used = used_gens(st);
 
-	prune_gens(st, &used);
-	forget_gens(st, &used);
-	prune_objects(st);
-	prune_texts(st);
+	/* What a failing disk does not show may be in use. */
+	if (!used.failed) {
+		prune_gens(st, &used);
+		forget_gens(st, &used);
+		prune_objects(st);
+		prune_texts(st);
+	}
 	words_free(&used);
 }

@@ -110,6 +110,23 @@ want_object(struct sync_fetch *f, struct sync_want *w)
 	return 0;
 }
 
+/* What the disk did not take in an earlier round.  0, or -1 with errno. */
+static int
+keep_owed(struct sync_fetch *f)
+{
+	int rc;
+
+	for (int k = 0; k < SIGNED_KINDS; k++) {
+		rc = store_keep_owed(f->store, (enum signed_kind)k);
+		if (rc == -1)
+			return -1;
+		/* It is as if it had come in this round. */
+		if (rc == 1)
+			f->judged[k] = held(f, (enum signed_kind)k);
+	}
+	return 0;
+}
+
 int
 sync_fetch_next(struct sync_fetch *f, struct sync_want *w)
 {
@@ -118,6 +135,8 @@ sync_fetch_next(struct sync_fetch *f, struct sync_want *w)
 	memset(w, 0, sizeof(*w));
 	if (f->refused)
 		return 0;
+	if (keep_owed(f) == -1)
+		return -1;
 	for (int k = 0; k < SIGNED_KINDS; k++) {
 		there = f->server.v[k];
 		if (there == 0 || there == held(f, (enum signed_kind)k) ||
@@ -171,7 +190,8 @@ take_and_keep(struct sync_fetch *f, enum signed_kind kind,
 
 	if (take[kind](&f->store->trust, t, fault) == -1)
 		return -1;
-	return store_keep(f->store, t) == -1 ? disk_fault(fault) : 0;
+	return store_keep_or_owe(f->store, kind, t) == -1 ? disk_fault(fault)
+							  : 0;
 }
 
 int
