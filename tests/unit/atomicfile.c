@@ -16,7 +16,7 @@
 #include "common/atomicfile.h"
 #include "tests/unit/tmpdir.h"
 
-static char dir[32];
+static char dir[128];
 static int dirfd_;
 
 static int
@@ -59,7 +59,7 @@ static void
 writes_and_replaces(void **state)
 {
 	struct stat st;
-	char path[64];
+	char path[192];
 
 	(void)state;
 	assert_int_equal(atomicfile_write(dirfd_, "f", "one", 3, 0600), 0);

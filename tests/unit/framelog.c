@@ -14,7 +14,7 @@
 
 #define NAME "log"
 
-static char dir[64];
+static char dir[128];
 static int dirfd;
 
 struct seen {

@@ -16,7 +16,7 @@
 #define CYCLE 1700006400u
 #define DAY "archive/7/mon/2023/11/15/7.mon.20231115.1700006400_"
 
-static char top[64];
+static char top[128];
 static int root;
 
 static int

@@ -18,7 +18,7 @@
 
 #define SOMEBODY 65534
 
-static char top[64];
+static char top[128];
 static int dir;
 
 static int

@@ -21,7 +21,7 @@
 
 #define FILE_PATH "archive/1/f.warts"
 
-static char top[64];
+static char top[128];
 static int root;
 
 static int

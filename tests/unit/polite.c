@@ -28,7 +28,7 @@ technique_unref(struct measurement *m)
 	(void)m;
 }
 
-static char dir[100];
+static char dir[128];
 
 static struct polite *
 make(uint32_t address_pps, uint32_t prefix_pps)

@@ -14,7 +14,7 @@
 
 static const struct prefixes_config whole = {.max_len = {32, 64}};
 
-static char dir[100];
+static char dir[128];
 static const char *last_why;
 static uint64_t bad_line, bad_count;
 

@@ -198,7 +198,7 @@ test_seen(void **state)
 	struct signed_key key = signed_text_key('R');
 	struct signed_seen seen[SIGNED_KINDS];
 	struct held h;
-	char dir[64];
+	char dir[128];
 	int fd;
 
 	(void)state;
@@ -257,7 +257,7 @@ test_object(void **state)
 	static const char text[] = "192.0.2.1\n";
 	struct signed_object o;
 	struct signed_fault f;
-	char dir[64], path[80];
+	char dir[128], path[192];
 	int fd;
 
 	(void)state;

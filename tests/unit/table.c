@@ -17,7 +17,7 @@
 
 #include "datasort/datasort.h"
 
-static char top[64];
+static char top[128];
 static int dir;
 
 static int
