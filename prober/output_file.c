@@ -146,16 +146,16 @@ flush_regular(struct file *f)
 }
 
 static int
-flush(struct file *f)
+flush(struct file *f, int64_t due_ns)
 {
-	return f->regular ? flush_regular(f) : flush_pipe(f, 0);
+	return f->regular ? flush_regular(f) : flush_pipe(f, due_ns);
 }
 
 static void
 flush_if_due(struct file *f)
 {
 	if (f->terminal || (f->buf.len >= BLOCK_BYTES && !f->failing))
-		flush(f);
+		flush(f, 0);
 }
 
 static struct show_context
@@ -240,14 +240,14 @@ file_tick(struct output *o, int64_t now_ns)
 
 	(void)now_ns;
 	/* A slow reader is no reason to pause before much is unread. */
-	return flush(f) == -1 && (f->regular || f->buf.len >= UNWRITTEN_MAX);
+	return flush(f, 0) == -1 && (f->regular || f->buf.len >= UNWRITTEN_MAX);
 }
 
 static int
 file_rotate(struct output *o, int64_t now_ns)
 {
 	(void)now_ns;
-	flush((struct file *)o);
+	flush((struct file *)o, 0);
 	return 0;
 }
 
@@ -263,11 +263,11 @@ file_close(struct output *o, int64_t now_ns, int hurry)
 {
 	struct file *f = (struct file *)o;
 	int64_t until_ns = hurry ? now_ns + HURRY_NS : INT64_MAX;
-	int rc = f->regular ? flush_regular(f) : flush_pipe(f, until_ns);
+	int rc = flush(f, until_ns);
 
 	/* What was packed before is out of the way: the rest. */
 	if (rc == 0 || (f->packed.len == 0 && f->buf.len > 0))
-		rc = f->regular ? flush_regular(f) : flush_pipe(f, until_ns);
+		rc = flush(f, until_ns);
 	if (rc == -1)
 		log_warn("%s: %zu bytes of records are not written", f->path,
 		    f->buf.len + f->packed.len);

@@ -279,21 +279,8 @@ statistics(
 static const char *
 method_word(uint8_t method)
 {
-	static const char *const words[] = {
-	    [WARTS_PING_ICMP_ECHO] = "icmp-echo",
-	    [WARTS_PING_TCP_ACK] = "tcp-ack",
-	    [WARTS_PING_TCP_ACK_SPORT] = "tcp-ack-sport",
-	    [WARTS_PING_UDP] = "udp",
-	    [WARTS_PING_UDP_DPORT] = "udp-dport",
-	    [WARTS_PING_ICMP_TIME] = "icmp-time",
-	    [WARTS_PING_TCP_SYN] = "tcp-syn",
-	    [WARTS_PING_TCP_SYNACK] = "tcp-synack",
-	    [WARTS_PING_TCP_RST] = "tcp-rst",
-	    [WARTS_PING_TCP_SYN_SPORT] = "tcp-syn-sport",
-	    [WARTS_PING_UDP_SPORT] = "udp-sport",
-	};
-
-	return method < sizeof(words) / sizeof(words[0]) ? words[method] : NULL;
+	return method <= WARTS_PING_UDP_SPORT ? warts_ping_methods[method]
+					      : NULL;
 }
 
 static const char *

@@ -13,6 +13,21 @@
 #include "common/warts/block.h"
 #include "common/warts/record.h"
 
+const char *const warts_ping_methods[] = {
+    [WARTS_PING_ICMP_ECHO] = "icmp-echo",
+    [WARTS_PING_TCP_ACK] = "tcp-ack",
+    [WARTS_PING_TCP_ACK_SPORT] = "tcp-ack-sport",
+    [WARTS_PING_UDP] = "udp",
+    [WARTS_PING_UDP_DPORT] = "udp-dport",
+    [WARTS_PING_ICMP_TIME] = "icmp-time",
+    [WARTS_PING_TCP_SYN] = "tcp-syn",
+    [WARTS_PING_TCP_SYNACK] = "tcp-synack",
+    [WARTS_PING_TCP_RST] = "tcp-rst",
+    [WARTS_PING_TCP_SYN_SPORT] = "tcp-syn-sport",
+    [WARTS_PING_UDP_SPORT] = "udp-sport",
+    NULL,
+};
+
 /* The shortest: flags, length, id of an address record. */
 #define REPLY_BYTES_MIN 7
 

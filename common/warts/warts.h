@@ -324,6 +324,9 @@ enum warts_ping_method {
 	WARTS_PING_UDP_SPORT = 10,
 };
 
+/* Their names, as scamper spells them in commands and in JSON; then NULL. */
+extern const char *const warts_ping_methods[];
+
 /* Which probes a ping method sends; neither: TCP. */
 static inline int
 warts_ping_is_icmp(uint8_t method)

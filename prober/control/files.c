@@ -90,15 +90,13 @@ take_line(struct feed *f, char *line)
 {
 	struct file_feed *ff = f->file;
 	struct addr dst;
+	int found = file_address(line, &dst);
 
-	line[strcspn(line, " \t\r#")] = '\0';
-	if (*line == '\0')
-		return;
-	if (addr_scan(line, &dst) == -1) {
+	if (found == -1)
 		log_warn("%s:%ju: not an address: %s", ff->path,
 		    (uintmax_t)ff->lines.number, line);
+	if (found != 1)
 		return;
-	}
 	ff->m->refs++;
 	ff->found++;
 	jobs_new(f->run, &dst, ff->m);

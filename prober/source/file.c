@@ -40,17 +40,25 @@ bad_line(struct file *f, const char *why, const char *what)
 	    *what != '\0' ? ": " : "", what);
 }
 
-/* 1: a command in f->waiting.  0: nothing on this line. */
-static int
-parse_address(struct file *f, char *line)
+int
+file_address(char *line, struct addr *dst)
 {
 	line[strcspn(line, " \t\r#")] = '\0';
 	if (*line == '\0')
 		return 0;
-	if (addr_scan(line, &f->waiting.dst) == -1) {
+	return addr_scan(line, dst) == 0 ? 1 : -1;
+}
+
+/* 1: a command in f->waiting.  0: nothing on this line. */
+static int
+parse_address(struct file *f, char *line)
+{
+	int found = file_address(line, &f->waiting.dst);
+
+	if (found == -1)
 		bad_line(f, "not an address", line);
+	if (found != 1)
 		return 0;
-	}
 	f->waiting.m = f->lc->m;
 	f->waiting.m->refs++;
 	return 1;

@@ -43,6 +43,10 @@ struct source *shell_new(struct engine *e, struct listcycle *lc, char **words,
 struct source *
 file_new(struct engine *e, struct listcycle *lc, const char *path, int whole);
 
+/* LINE of a file of addresses, cut behind its first word: 1: the address in DST,
+ * 0: empty or a comment, -1: LINE is no address. */
+int file_address(char *line, struct addr *dst);
+
 /* Probing commands (docs/protocol.md) from standard input ("-"), or from any
  * number of clients of a local socket.  Dies when it cannot listen. */
 struct source *commands_new(struct engine *e, const char *address);

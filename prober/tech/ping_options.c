@@ -12,21 +12,6 @@
 #define PATTERN_MAX 16 /* bytes of -p */
 #define PAYLOAD_MAX 1000 /* bytes of -B */
 
-static const char *const method_words[] = {
-    [WARTS_PING_ICMP_ECHO] = "icmp-echo",
-    [WARTS_PING_TCP_ACK] = "tcp-ack",
-    [WARTS_PING_TCP_ACK_SPORT] = "tcp-ack-sport",
-    [WARTS_PING_UDP] = "udp",
-    [WARTS_PING_UDP_DPORT] = "udp-dport",
-    [WARTS_PING_ICMP_TIME] = "icmp-time",
-    [WARTS_PING_TCP_SYN] = "tcp-syn",
-    [WARTS_PING_TCP_SYNACK] = "tcp-synack",
-    [WARTS_PING_TCP_RST] = "tcp-rst",
-    [WARTS_PING_TCP_SYN_SPORT] = "tcp-syn-sport",
-    [WARTS_PING_UDP_SPORT] = "udp-sport",
-    NULL,
-};
-
 static const char *
 set_timestamp(void *conf, const char *arg)
 {
@@ -89,7 +74,7 @@ const struct technique_opt ping_opts[] = {
     {'o', OPT_U16, AT(reply_count), 0, 65535, "reply count", NULL, 0, NULL},
     {'O', OPT_CALLS, 0, 0, 0, "option", NULL, 0, set_word},
     {'p', OPT_HEX, AT(pattern), 1, PATTERN_MAX, "pattern", NULL, 0, NULL},
-    {'P', OPT_WORD, AT(method), 0, 0, "method", method_words, 0, NULL},
+    {'P', OPT_WORD, AT(method), 0, 0, "method", warts_ping_methods, 0, NULL},
     {'r', OPT_ADDR, AT(route.via), 0, 0, "router", NULL, 0, NULL},
     {'R', OPT_FLAG, AT(flags), WARTS_PING_V4RR, 0, "record route", NULL, 0,
 	NULL},

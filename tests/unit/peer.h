@@ -170,4 +170,41 @@ assert_peer_agrees(enum show_format format, make_fn *make, int n,
 	wbuf_clear(&peer);
 }
 
+/* --- both tools, for a type of record that needs no more ----------------------- */
+
+struct peer_subject {
+	make_fn *make;
+	int n;
+	void (*mend_json)(struct wbuf *);
+};
+
+static inline void
+text_is_that_of_sc_warts2text(void **state)
+{
+	const struct peer_subject *s = *state;
+
+	assert_peer_agrees(SHOW_TEXT, s->make, s->n, NULL);
+}
+
+static inline void
+json_is_that_of_sc_warts2json(void **state)
+{
+	const struct peer_subject *s = *state;
+
+	assert_peer_agrees(SHOW_JSON, s->make, s->n, s->mend_json);
+}
+
+/* A test program's main(): N records by MAKE, text, and JSON after MEND_JSON. */
+static inline int
+peer_main(make_fn *make, int n, void (*mend_json)(struct wbuf *))
+{
+	struct peer_subject s = {make, n, mend_json};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_prestate(text_is_that_of_sc_warts2text, &s),
+	    cmocka_unit_test_prestate(json_is_that_of_sc_warts2json, &s),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 #endif

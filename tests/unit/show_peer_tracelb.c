@@ -152,13 +152,6 @@ make(struct product *p)
 	show_json_tracelb(&p->json, &peer_context, &t);
 }
 
-static void
-test_text_is_that_of_sc_warts2text(void **state)
-{
-	(void)state;
-	assert_peer_agrees(SHOW_TEXT, make, RECORDS, NULL);
-}
-
 /* Some arrays have blanks there, which are not ours. */
 static void
 mend_blanks(struct wbuf *peer)
@@ -167,20 +160,8 @@ mend_blanks(struct wbuf *peer)
 	mend(peer, "}, {", "},{");
 }
 
-static void
-test_json_is_that_of_sc_warts2json(void **state)
-{
-	(void)state;
-	assert_peer_agrees(SHOW_JSON, make, RECORDS, mend_blanks);
-}
-
-static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_text_is_that_of_sc_warts2text),
-    cmocka_unit_test(test_json_is_that_of_sc_warts2json),
-};
-
 int
 main(void)
 {
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return peer_main(make, RECORDS, mend_blanks);
 }
