@@ -10,12 +10,9 @@
 
 #include "common/line.h"
 #include "common/scan.h"
+#include "common/schedule_own.h"
 #include "common/segment_dir.h"
 #include "common/xmalloc.h"
-
-#define RATE_MAX 100000000
-#define PROCESSES_MAX 30000
-#define MEMORY_MAX (UINT64_C(1) << 40)
 
 /* One reading: what is built, and where its errors go. */
 struct reading {
@@ -87,64 +84,6 @@ key_descr(struct reading *r, struct schedule_list *l, const char *value)
 		strcpy(l->descr, value);
 }
 
-static void
-key_rate(struct reading *r, struct schedule_list *l, const char *value)
-{
-	if (scan_u32(value, 1, RATE_MAX, &l->limits.rate) == -1)
-		complain(
-		    r, "rate \"%s\" is not a number 1..%d", value, RATE_MAX);
-}
-
-static void
-key_line(struct reading *r, struct schedule_list *l, const char *value)
-{
-	if (scan_u32(value, SCHEDULE_LINE_MIN, LINE_MAX_COMMAND,
-		&l->limits.line) == -1)
-		complain(r, "line \"%s\" is not a number %d..%d", value,
-		    SCHEDULE_LINE_MIN, LINE_MAX_COMMAND);
-}
-
-static void
-key_processes(struct reading *r, struct schedule_list *l, const char *value)
-{
-	if (scan_u32(value, 1, PROCESSES_MAX, &l->limits.processes) == -1)
-		complain(r, "processes \"%s\" is not a number 1..%d", value,
-		    PROCESSES_MAX);
-}
-
-/* Bytes, or a number with K, M or G behind it. */
-static int
-scan_size(const char *s, uint64_t *out)
-{
-	static const char units[] = "KMG";
-	size_t len = strlen(s);
-	const char *unit = len > 0 ? strchr(units, s[len - 1]) : NULL;
-	char digits[21];
-	uint64_t n;
-	int shift = 0;
-
-	if (unit != NULL && *unit != '\0') {
-		shift = 10 * (int)(unit - units + 1);
-		len--;
-	}
-	if (len >= sizeof(digits))
-		return -1;
-	memcpy(digits, s, len);
-	digits[len] = '\0';
-	if (scan_u64(digits, 0, MEMORY_MAX >> shift, &n) == -1 ||
-	    n << shift < SCHEDULE_MEMORY_MIN)
-		return -1;
-	*out = n << shift;
-	return 0;
-}
-
-static void
-key_memory(struct reading *r, struct schedule_list *l, const char *value)
-{
-	if (scan_size(value, &l->limits.memory) == -1)
-		complain(r, "memory \"%s\" is not a size 1M..1024G", value);
-}
-
 static const struct list_key {
 	const char *name;
 	int required;
@@ -154,13 +93,33 @@ static const struct list_key {
     {"name", 1, key_name},
     {"weight", 1, key_weight},
     {"descr", 0, key_descr},
-    {"rate", 0, key_rate},
-    {"line", 0, key_line},
-    {"memory", 0, key_memory},
-    {"processes", 0, key_processes},
 };
 
 #define NKEYS (sizeof(list_keys) / sizeof(list_keys[0]))
+
+/* Non-zero when WORD is a key that limits its generator. */
+static int
+do_limit(struct reading *r, struct schedule_list *l, const char *word,
+    unsigned int *seen)
+{
+	const struct schedule_limit_key *k = schedule_limit_keys;
+	unsigned int bit = 1u << NKEYS;
+	const char *value = NULL;
+
+	for (; k->name != NULL; k++, bit <<= 1) {
+		value = scan_keyvalue(word, k->name);
+		if (value != NULL)
+			break;
+	}
+	if (value == NULL)
+		return 0;
+	if (*seen & bit)
+		complain(r, "%s is there twice", k->name);
+	*seen |= bit;
+	if (k->set(&l->limits, value) == -1)
+		complain(r, "%s \"%s\" is not %s", k->name, value, k->want);
+	return 1;
+}
 
 /* SEEN has a bit for each key that was there. */
 static void
@@ -168,6 +127,9 @@ do_key(struct reading *r, struct schedule_list *l, const char *word,
     unsigned int *seen)
 {
 	const char *value;
+
+	if (do_limit(r, l, word, seen))
+		return;
 
 	for (size_t i = 0; i < NKEYS; i++) {
 		value = scan_keyvalue(word, list_keys[i].name);

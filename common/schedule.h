@@ -2,8 +2,8 @@
  * schedule: the weighted schedule of a monitor (schedule(5)).
  *
  *	monitor NAME
- *	list NUMBER name=NAME weight=N [descr="..."] [rate=N] [line=N]
- *	    [memory=SIZE] [processes=N] run PROGRAM ARGUMENT...
+ *	list NUMBER name=NAME weight=N [descr="..."] [LIMIT...]
+ *	    run PROGRAM ARGUMENT...
  *	file LIST NAME on-change=DIRECTIVE [sha256=HASH size=BYTES]
  *	code NAME [on-change=DIRECTIVE] [sha256=HASH size=BYTES]
  *	idle		there is no list, on purpose
@@ -43,13 +43,17 @@ const char *schedule_change_name(enum schedule_change change);
 
 #define SCHEDULE_LINE_MIN 64 /* bytes */
 #define SCHEDULE_MEMORY_MIN (1u << 20) /* bytes */
+#define SCHEDULE_NEVER UINT32_MAX /* a time */
 
 /* What a generator may do; 0 where nothing is said. */
 struct schedule_limits {
 	uint32_t rate; /* targets per second */
 	uint32_t line; /* bytes of a line with its \n */
 	uint32_t processes;
+	uint32_t crowded_s; /* at the limit of processes; SCHEDULE_NEVER */
+	uint32_t quiet_s; /* silence in an open cycle; SCHEDULE_NEVER */
 	uint64_t memory; /* bytes, of each process */
+	uint64_t targets; /* of a cycle */
 };
 
 struct schedule_list {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/schedule.h"
+#include "common/schedule_own.h"
 #include "common/segment_dir.h"
 
 static const char *const change_names[] = {
@@ -33,34 +33,6 @@ print_word(FILE *f, const char *key, const char *word)
 	int quote = bare || word[strcspn(word, " \t")] != '\0';
 
 	fprintf(f, quote ? " %s\"%s\"" : " %s%s", key, word);
-}
-
-/* With the largest unit, so that it becomes no longer than it came. */
-static void
-print_size(FILE *f, uint64_t n)
-{
-	int shift = 30;
-
-	while (shift > 0 && n % (UINT64_C(1) << shift) != 0)
-		shift -= 10;
-	fprintf(f, "%llu", (unsigned long long)(n >> shift));
-	if (shift > 0)
-		putc(" KMG"[shift / 10], f);
-}
-
-static void
-print_limits(FILE *f, const struct schedule_limits *l)
-{
-	if (l->rate != 0)
-		fprintf(f, " rate=%u", l->rate);
-	if (l->line != 0)
-		fprintf(f, " line=%u", l->line);
-	if (l->memory != 0) {
-		fprintf(f, " memory=");
-		print_size(f, l->memory);
-	}
-	if (l->processes != 0)
-		fprintf(f, " processes=%u", l->processes);
 }
 
 static void
@@ -94,7 +66,7 @@ schedule_print(const struct schedule *s)
 		    l->weight);
 		if (l->descr[0] != '\0')
 			print_word(f, "descr=", l->descr);
-		print_limits(f, &l->limits);
+		schedule_limits_print(f, &l->limits);
 		fprintf(f, " run");
 		for (int i = 0; i < l->argc; i++)
 			print_word(f, "", l->argv[i]);

@@ -217,7 +217,7 @@ state_word(const struct beat_config *b, struct generator *g)
 		return "ended";
 	if (g->failed || conduct_is_held(&g->conduct, b->roster->host.now_ns))
 		return "held";
-	return "ok";
+	return generator_is_troubled(g) ? "troubled" : "ok";
 }
 
 static void
@@ -236,7 +236,9 @@ write_lists(
 		    g->name, g->cycle, g->heard,
 		    i < SCHEDULE_LISTS_MAX ? books->finished[i] : 0,
 		    state_word(b, g));
-		if (g->trouble[0] != '\0' && ntroubles++ < TROUBLES_MAX)
+		if ((generator_is_troubled(g) ||
+			place_is_back(b->place, g->number)) &&
+		    g->trouble[0] != '\0' && ntroubles++ < TROUBLES_MAX)
 			chan_printf(
 			    chan, "beat trouble.%u=%s", g->number, g->trouble);
 	}

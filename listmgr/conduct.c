@@ -6,6 +6,7 @@
  *	bad lines			a thousand at once, a hundred a second:
  *					behind that it is held for 1 s, 2 s, ...
  *					60 s
+ *	hung, or too many processes	stopped, and held likewise
  */
 #include <string.h>
 
@@ -55,11 +56,8 @@ conduct_wait(struct conduct *c, int64_t now_ns)
 }
 
 int64_t
-conduct_bad(struct conduct *c, uint32_t n, int64_t now_ns)
+conduct_hold(struct conduct *c, int64_t now_ns)
 {
-	bucket_take(&c->bad, n, now_ns);
-	if (bucket_wait(&c->bad, now_ns) == 0)
-		return 0;
 	if (c->held_ns == 0 || now_ns - c->held_ns >= FORGET_NS)
 		c->pause_ns = HOLD_MIN_NS;
 	else if (c->pause_ns * 2 <= HOLD_MAX_NS)
@@ -67,8 +65,31 @@ conduct_bad(struct conduct *c, uint32_t n, int64_t now_ns)
 	else
 		c->pause_ns = HOLD_MAX_NS;
 	c->held_ns = now_ns + c->pause_ns;
+	return c->pause_ns;
+}
+
+int64_t
+conduct_bad(struct conduct *c, uint32_t n, int64_t now_ns)
+{
+	bucket_take(&c->bad, n, now_ns);
+	if (bucket_wait(&c->bad, now_ns) == 0)
+		return 0;
 	/* What comes now is on the account of the next hold. */
 	if (c->bad.level < 0)
 		c->bad.level = 0;
-	return c->pause_ns;
+	return conduct_hold(c, now_ns);
+}
+
+/* Looks are counted and not time, so that a machine that stood still is not
+ * taken for a generator that did. */
+int
+conduct_looks(uint32_t *looks, int is_so, uint32_t limit)
+{
+	if (!is_so || limit == SCHEDULE_NEVER) {
+		*looks = 0;
+		return 0;
+	}
+	if (*looks < limit)
+		++*looks;
+	return *looks == limit;
 }

@@ -17,6 +17,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +83,42 @@ forget_child(struct generator *g)
 		g->state = GENERATOR_IDLE;
 }
 
-/* It died, which nobody had asked it to. */
-static void
-note_death(struct generator *g, const char *how)
+void
+generator_trouble(struct generator *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(g->trouble, sizeof(g->trouble), fmt, ap);
+	va_end(ap);
+	g->trouble_ns = g->host->now_ns;
+}
+
+int
+generator_is_troubled(const struct generator *g)
+{
+	return g->trouble[0] != '\0' &&
+	    (g->failed ||
+		g->host->now_ns - g->trouble_ns < GENERATOR_TROUBLE_NS);
+}
+
+void
+generator_note_death(struct generator *g, const char *how)
 {
 	g->deaths_ns[g->ndeaths++ % GENERATOR_DEATHS] = g->host->now_ns;
-	snprintf(g->trouble, sizeof(g->trouble), "%s", how);
+	generator_trouble(g, "%s", how);
+}
+
+/* Who does not read its standard input ends by SIGTERM, which is legal. */
+static void
+note_end(struct generator *g, int status, const char *how)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+		log_warn("%s: does not obey stop: %s", g->who, how);
+		generator_trouble(g, "does not obey stop: %s", how);
+	} else {
+		log_info("%s: %s", g->who, how);
+	}
 }
 
 static void
@@ -102,20 +134,20 @@ on_ended(struct child *c, int status, int64_t restart_ns, void *arg)
 	g->dead = 1;
 	g->dry = 0;
 	if (g->state == GENERATOR_HALTING) {
-		log_info("%s: %s", g->who, how);
+		note_end(g, status, how);
 		forget_child(g);
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE) {
 		log_info("%s: done", g->who);
 		forget_child(g);
 	} else if (restart_ns == -1) {
 		log_warn("%s: %s: not started again", g->who, how);
-		note_death(g, how);
+		generator_note_death(g, how);
 		g->failed = 1;
 		forget_child(g);
 	} else {
 		log_warn("%s: %s: started again in %.1f s", g->who, how,
 		    (double)restart_ns / NS_PER_SEC);
-		note_death(g, how);
+		generator_note_death(g, how);
 	}
 }
 
@@ -168,21 +200,6 @@ generator_halt(struct generator *g)
 	g->halt_timer = evtimer_new(g->host->base, on_halt_timer, g);
 	if (g->halt_timer == NULL || event_add(g->halt_timer, &tv) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot set a timer");
-}
-
-/* Its output is closed, all of it is taken, and it lives on: it would keep us
- * for ever.  Ended, it is started again. */
-void
-generator_look(struct generator *g)
-{
-	if (g->state != GENERATOR_RUNNING || g->closed_ns == 0 || g->dead ||
-	    !generator_is_taken(g))
-		return;
-	if (g->host->now_ns - g->closed_ns < GENERATOR_LINGER_NS)
-		return;
-	log_warn("%s: has closed its output and does not end: stopped", g->who);
-	note_death(g, "closed its output");
-	generator_halt(g);
 }
 
 /* --- words ---------------------------------------------------------------- */
@@ -308,6 +325,13 @@ generator_limit(struct generator *g, const struct work *w)
 
 	g->max_line = l->line != 0 ? l->line : LINE_MAX_COMMAND;
 	g->in.max = g->max_line;
+	g->max_targets = l->targets;
+	g->quiet_s = l->quiet_s != 0 ? l->quiet_s : GENERATOR_QUIET_S;
+	g->crowded_s = l->crowded_s;
+	if (g->crowded_s == 0)
+		g->crowded_s = g->jail.processes < GENERATOR_CROWD_MIN
+		    ? SCHEDULE_NEVER
+		    : GENERATOR_CROWDED_S;
 	conduct_set_rate(&g->conduct, l->rate);
 }
 
@@ -362,7 +386,7 @@ generator_new(const struct generator_host *host, const struct work *w)
 	why = settle(g);
 	if (why != NULL) {
 		log_warn("%s: %s: %s: not started", g->who, g->dir, why);
-		snprintf(g->trouble, sizeof(g->trouble), "no directory");
+		generator_trouble(g, "no directory: %s", why);
 		g->state = GENERATOR_DONE;
 		g->failed = 1;
 	}

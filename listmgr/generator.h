@@ -6,7 +6,9 @@
  *	generator_read.c	from its pipe to lines that are judged
  *	generator_tell.c	acks and orders to its standard input
  *	bucket.c		rates
+ *	generator_watch.c	whether it hangs, or forks without end
  *	conduct.c		how much it may do, and how long it is held
+ *	crowd.c			how many processes there are
  *	voice.c			its standard error
  */
 #ifndef LISTMGR_GENERATOR_H
@@ -66,6 +68,18 @@ int64_t conduct_wait(struct conduct *c, int64_t now_ns);
  * hold forgets. */
 int64_t conduct_bad(struct conduct *c, uint32_t n, int64_t now_ns);
 
+/* Hold it, as above, for something else.  Returns for how long. */
+int64_t conduct_hold(struct conduct *c, int64_t now_ns);
+/* One more look, a second behind the last one, at what IS_SO or is not: has it
+ * been so at LIMIT of them in a row?  SCHEDULE_NEVER: no.  *LOOKS counts. */
+int conduct_looks(uint32_t *looks, int is_so, uint32_t limit);
+
+/* --- crowd.c: processes of each user ---------------------------------------- */
+
+/* Add to COUNTS[0..N) how many processes and threads the users FIRST... have now.
+ * 0, or -1: /proc cannot be read. */
+int crowd_count(uid_t first, uint32_t *counts, size_t n);
+
 /* --- voice.c: the standard error of a generator --------------------------- */
 
 struct voice;
@@ -74,6 +88,8 @@ struct voice;
  * for its pipe.  NULL if there is no pipe to be had. */
 struct voice *voice_new(struct event_base *base, const char *who);
 void voice_free(struct voice *v);
+/* Non-zero when it has said more than is logged. */
+int voice_is_loud(const struct voice *v);
 /* Log now what has been said, as far as the patience goes. */
 void voice_flush(struct voice *v);
 /* The end to give to a child. */
@@ -87,6 +103,11 @@ int voice_fd(const struct voice *v);
 #define GENERATOR_KILL_NS (3 * NS_PER_SEC) /* from SIGTERM to SIGKILL */
 #define GENERATOR_LINGER_NS (10 * NS_PER_SEC) /* without a standard output */
 #define GENERATOR_DEATHS 5 /* remembered */
+#define GENERATOR_TROUBLE_NS (600 * NS_PER_SEC) /* how long it is told */
+/* Where the schedule says nothing. */
+#define GENERATOR_QUIET_S 300
+#define GENERATOR_CROWDED_S 30
+#define GENERATOR_CROWD_MIN 16 /* fewer may be what it needs */
 
 enum generator_state {
 	GENERATOR_IDLE, /* may be started */
@@ -129,6 +150,8 @@ struct generator {
 	char *code; /* hash of the centre's program, or "" */
 	struct child_jail jail;
 	uint32_t max_line;
+	uint64_t max_targets; /* of a cycle; 0: any number */
+	uint32_t quiet_s, crowded_s; /* SCHEDULE_NEVER: for ever */
 	enum generator_state state;
 	int removed; /* no longer in the schedule */
 	int failed; /* exit 100 */
@@ -169,7 +192,11 @@ struct generator {
 	int64_t valid_ns; /* when its last good line was merged; 0: none */
 	int64_t deaths_ns[GENERATOR_DEATHS]; /* the latest, a ring */
 	uint64_t ndeaths;
-	char trouble[64]; /* the last; "" none */
+	char trouble[96]; /* the last; "" none */
+	int64_t trouble_ns; /* and when that was */
+	uint32_t quiet, crowded; /* looks in a row that found it so */
+	int64_t stopped_ns; /* last stopped because of that; 0: never */
+	int loud; /* that it says too much was told */
 };
 
 /* For W (copied); it is IDLE.  HOST is kept. */
@@ -190,8 +217,26 @@ void generator_start(struct generator *g);
  * IDLE; what was read and not merged is forgotten: it was not acked. */
 void generator_halt(struct generator *g);
 
-/* See to what only time tells: one that has closed its output and lives on. */
+/* It has misbehaved: what the centre is told of it for a while. */
+void generator_trouble(struct generator *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Non-zero when it has misbehaved of late. */
+int generator_is_troubled(const struct generator *g);
+
+/* The same, of a process that did not end by itself as it should: it counts as a
+ * death. */
+void generator_note_death(struct generator *g, const char *how);
+
+/* --- generator_watch.c: what only time tells */
+
+/* At each turn: one that has closed its output and lives on. */
 void generator_look(struct generator *g);
+
+/* Once a second: one that says nothing in an open cycle, one that says too much
+ * on its standard error, and one that has COUNT processes; -1: nobody knows how
+ * many.  What must be is stopped, and held. */
+void generator_watch(struct generator *g, int64_t count);
 
 /* --- generator_read.c: its stream */
 

@@ -34,7 +34,7 @@ charge(struct generator *g, uint32_t n, const char *reason)
 		return;
 	log_warn("%s: held for %lld s: %s", g->who,
 	    (long long)(hold_ns / NS_PER_SEC), reason);
-	snprintf(g->trouble, sizeof(g->trouble), "held: %s", reason);
+	generator_trouble(g, "held: %s", reason);
 }
 
 /* REASON is static: its address tells the kind. */
@@ -229,6 +229,8 @@ judge(struct generator *g, const struct cmd *c, struct merge_line *out)
 		return "no begin for this cycle";
 	if (c->verb == CMD_END)
 		g->open = 0;
+	else if (g->max_targets != 0 && g->sent >= g->max_targets)
+		return "more targets in a cycle than its schedule allows";
 	else
 		g->sent++;
 	return NULL;

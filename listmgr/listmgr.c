@@ -274,7 +274,7 @@ on_tick(int fd, short what, void *arg)
 	(void)what;
 	if (m->stopping)
 		return;
-	m->roster.host.now_ns = clock_mono_ns();
+	roster_watch(&m->roster, clock_mono_ns());
 	watch_look(m->watch);
 	centre_look(m->with);
 	arm_tell(m); /* one started since may have orders to hear */

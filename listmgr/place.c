@@ -448,6 +448,8 @@ misbehaves(
 		if (fifth_ns >= d->trial_ns && now_ns - fifth_ns < TRIAL_NS)
 			return "died five times";
 	}
+	if (g->stopped_ns != 0 && g->stopped_ns >= d->trial_ns)
+		return g->trouble;
 	if (d->speaks && is_silent(p, d, g))
 		return "has said nothing valid";
 	return NULL;
@@ -472,6 +474,7 @@ static int
 look(struct place *p, struct placed *d)
 {
 	struct generator *g = roster_find(p->roster, d->list);
+	char said[sizeof(g->trouble)];
 	const char *why;
 
 	if (g != NULL && d->unlinked) {
@@ -484,8 +487,8 @@ look(struct place *p, struct placed *d)
 	if (why != NULL && d->old != NULL) {
 		log_warn("%s: %s: back from generation %s to %s", g->who, why,
 		    d->gen->name, d->old->name);
-		snprintf(
-		    g->trouble, sizeof(g->trouble), "%s: rolled back", why);
+		snprintf(said, sizeof(said), "%s", why);
+		generator_trouble(g, "rolled back: %s", said);
 		go_back(p, d, g);
 		return 1;
 	}

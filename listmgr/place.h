@@ -3,8 +3,8 @@
  *
  *	              new generation                  behaves for ten minutes
  *	proven on A ─────────────────► on trial on B ────────────────► proven on B
- *	     ▲                             │ dies 5 times in 10 minutes, or says
- *	     │                             ▼ nothing valid in a minute
+ *	     ▲                             │ dies 5 times in 10 minutes, says
+ *	     │                             ▼ nothing valid in a minute, hangs, forks
  *	     └──────────── back on A, until another generation than B comes
  *
  * A list that the new generation changes in nothing but its weight is not

@@ -15,6 +15,8 @@
 #include "common/xmalloc.h"
 #include "listmgr/roster.h"
 
+#define COUNT_EACH 5 /* seconds, while nobody is crowded */
+
 void
 roster_init(struct roster *r, struct event_base *base)
 {
@@ -156,8 +158,45 @@ roster_tend(struct roster *r, int start)
 			continue;
 		if (g->removed && g->child == NULL)
 			forget(r, i);
-		else if (!g->removed && start && !has_predecessor(r, g))
+		else if (!g->removed && start && !has_predecessor(r, g) &&
+		    !conduct_is_held(&g->conduct, r->host.now_ns))
 			generator_start(g);
+	}
+}
+
+/* Somebody was crowded at the last look, or it is time to look again. */
+static int
+is_to_count(struct roster *r)
+{
+	if (r->host.first_uid == 0)
+		return 0;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->list[i]->crowded > 0)
+			return 1;
+	}
+	return ++r->looks % COUNT_EACH == 0;
+}
+
+void
+roster_watch(struct roster *r, int64_t now_ns)
+{
+	static uint32_t counts[SCHEDULE_LISTS_MAX];
+	uid_t first = r->host.first_uid;
+	int known = 0;
+	struct generator *g;
+
+	r->host.now_ns = now_ns;
+	if (is_to_count(r)) {
+		memset(counts, 0, sizeof(counts));
+		known = crowd_count(first, counts, SCHEDULE_LISTS_MAX) == 0;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		g = r->list[i];
+		if (known && g->jail.uid != 0)
+			generator_watch(
+			    g, (int64_t)counts[g->jail.uid - first]);
+		else
+			generator_watch(g, -1);
 	}
 }
 

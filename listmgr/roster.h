@@ -19,6 +19,7 @@ struct roster {
 	struct merge merge;
 	struct generator **list; /* n; those that halt are among them */
 	size_t n;
+	unsigned int looks; /* at how they behave */
 };
 
 /* The host is to be filled in before the first roster_apply. */
@@ -37,6 +38,8 @@ struct generator *roster_find(const struct roster *r, uint32_t number);
 
 /* Let go of those that are gone, and (if START) start those that may. */
 void roster_tend(struct roster *r, int start);
+/* Once a second: it is NOW_NS; see that each behaves. */
+void roster_watch(struct roster *r, int64_t now_ns);
 void roster_halt(struct roster *r);
 /* How many are in STATE. */
 size_t roster_count(const struct roster *r, enum generator_state state);

@@ -158,6 +158,12 @@ voice_free(struct voice *v)
 }
 
 int
+voice_is_loud(const struct voice *v)
+{
+	return v->said;
+}
+
+int
 voice_fd(const struct voice *v)
 {
 	return v->out;

@@ -102,6 +102,26 @@ holds(void **state)
 	assert_true(conduct_bad(&c, 5000, now_ns) == NS_PER_SEC);
 }
 
+/* So many looks in a row, and never if that is said. */
+static void
+looks(void **state)
+{
+	uint32_t n = 0, never = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_false(conduct_looks(&n, 1, 4));
+		assert_false(conduct_looks(&n, 1, 4));
+		assert_false(conduct_looks(&n, 1, 4));
+		assert_false(conduct_looks(&n, 0, 4));
+	}
+	for (int i = 0; i < 3; i++)
+		assert_false(conduct_looks(&n, 1, 4));
+	assert_true(conduct_looks(&n, 1, 4));
+	for (int i = 0; i < 1000; i++)
+		assert_false(conduct_looks(&never, 1, SCHEDULE_NEVER));
+}
+
 /* Bad lines now and then are no reason. */
 static void
 patience(void **state)
@@ -143,6 +163,7 @@ main(void)
 	    cmocka_unit_test(rates_are_kept),
 	    cmocka_unit_test(a_wait_is_enough_and_no_more),
 	    cmocka_unit_test(holds),
+	    cmocka_unit_test(looks),
 	    cmocka_unit_test(patience),
 	    cmocka_unit_test(begins_and_targets),
 	};

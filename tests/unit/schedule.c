@@ -115,6 +115,16 @@ test_errors(void **state)
 		"f:2: memory \"K\" is not a size 1M..1024G\n"},
 	    {"list 1 name=a weight=1 memory= run /bin/cat",
 		"f:2: memory \"\" is not a size 1M..1024G\n"},
+	    {"list 1 name=a weight=1 targets=0 run /bin/cat",
+		"f:2: targets \"0\" is not a number from 1\n"},
+	    {"list 1 name=a weight=1 quiet=0 run /bin/cat",
+		"f:2: quiet \"0\" is not a time 1s..30d, or never\n"},
+	    {"list 1 name=a weight=1 quiet=31d run /bin/cat",
+		"f:2: quiet \"31d\" is not a time 1s..30d, or never\n"},
+	    {"list 1 name=a weight=1 crowded=1500ms run /bin/cat",
+		"f:2: crowded \"1500ms\" is not a time 1s..30d, or never\n"},
+	    {"list 1 name=a weight=1 quiet=1 quiet=2 run /bin/cat",
+		"f:2: quiet is there twice\n"},
 	    /* All of one line and of all lines. */
 	    {"list y name=B weight=z\nwhat\n" GOOD "list 1 name=a weight=2\n",
 		"f:2: list number \"y\" is not 0..2147483647\n"
@@ -255,14 +265,16 @@ test_canonical(void **state)
 	    "memory=2048K rate=9 run cat\n"
 	    "file 7 x.txt sha256=" SHA " size=0 on-change=update\n"
 	    "code other on-change=none\n"
-	    "list 5 name=m weight=1 memory=1025K run cat\n";
+	    "list 5 name=m weight=1 quiet=90 targets=9 crowded=never "
+	    "memory=1025K run cat\n";
 	static const char want[] =
 	    "monitor mon-1.x\n"
 	    "list 7 name=a.b-c weight=3 descr=\"two words\" run /bin/cat -n "
 	    "\"a file\" \"\" \"#no\" a#b=c run\n"
 	    "list 0 name=z weight=1000 descr=#1 rate=9 line=100 memory=2M "
 	    "processes=30 run cat\n"
-	    "list 5 name=m weight=1 memory=1025K run cat\n"
+	    "list 5 name=m weight=1 memory=1025K crowded=never targets=9 "
+	    "quiet=90s run cat\n"
 	    "file 0 targets on-change=new-cycle\n"
 	    "file 7 x.txt on-change=update sha256=" SHA " size=0\n"
 	    "code cat on-change=restart sha256=" SHA " size=12\n"
@@ -277,6 +289,8 @@ test_canonical(void **state)
 	assert_non_null(s);
 	assert_int_equal(s->nlists, 3);
 	assert_true(s->lists[1].limits.memory == 2 << 20);
+	assert_int_equal(s->lists[2].limits.quiet_s, 90);
+	assert_int_equal(s->lists[2].limits.crowded_s, SCHEDULE_NEVER);
 	assert_int_equal(s->lists[0].argc, 7);
 	assert_null(s->lists[0].argv[7]);
 	assert_int_equal(s->lists[1].weight, 1000);
