@@ -112,22 +112,41 @@ beat_number(const struct beat *b, const char *key)
 
 /* --- judging --------------------------------------------------------------- */
 
+/* Is the state of the list on LINE, "list.N=... STATE", a bad one? */
 static int
-has_bad_list(const struct beat *b)
+is_bad_list(const char *line)
 {
-	const char *p = b->text;
-	size_t n;
+	static const char *const bad[] = {" held", " rolled-back", " troubled"};
+	size_t n = strcspn(line, "\n"), len;
 
-	for (; p != NULL && *p != '\0'; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		n = strcspn(p, "\n");
-		if (strncmp(p, "list.", 5) == 0 &&
-		    ((n > 5 && memcmp(p + n - 5, " held", 5) == 0) ||
-			(n > 12 &&
-			    memcmp(p + n - 12, " rolled-back", 12) == 0)))
+	if (strncmp(line, "list.", 5) != 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		len = strlen(bad[i]);
+		if (n > len && memcmp(line + n - len, bad[i], len) == 0)
 			return 1;
 	}
 	return 0;
+}
+
+size_t
+beat_bad_lists(const struct beat *b, struct beat_list *first)
+{
+	const char *p = b->text;
+	size_t n = 0;
+
+	for (; p != NULL && *p != '\0'; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!is_bad_list(p))
+			continue;
+		if (n == 0 &&
+		    sscanf(p, "list.%10[0-9]=%40s", first->number,
+			first->name) == 2)
+			n++;
+		else if (n > 0)
+			n++;
+	}
+	return n;
 }
 
 static int
@@ -144,6 +163,7 @@ const char *
 beat_trouble(const struct beat *b, int64_t now_s)
 {
 	char v[VALUE_LEN];
+	struct beat_list list;
 
 	if (b->at_s == 0)
 		return "never heard";
@@ -154,7 +174,7 @@ beat_trouble(const struct beat *b, int64_t now_s)
 		return strcmp(v, "stopped") == 0 ? "stopped" : "not probing";
 	if (beat_value(b, "refused", v, sizeof(v))[0] != '\0')
 		return "refused";
-	if (has_bad_list(b))
+	if (beat_bad_lists(b, &list) > 0)
 		return "list held";
 	if (beat_number(b, "errors") > 0)
 		return "errors";

@@ -171,6 +171,15 @@ char *beat_value(const struct beat *b, const char *key, char *buf, size_t size);
 /* The same as a number; 0 if it is none. */
 uint64_t beat_number(const struct beat *b, const char *key);
 
+struct beat_list { /* of one that has misbehaved */
+	char number[11];
+	char name[CMD_NAME_MAX];
+};
+
+/* How many lists of B misbehave, have of late, or were taken back; *FIRST is the
+ * first of them. */
+size_t beat_bad_lists(const struct beat *b, struct beat_list *first);
+
 /* Why B is not good at NOW_S, a static reason; NULL: it is. */
 const char *beat_trouble(const struct beat *b, int64_t now_s);
 

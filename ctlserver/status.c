@@ -12,33 +12,20 @@
 #include "common/log.h"
 #include "common/xmalloc.h"
 
-#define VALUE_LEN 200
-#define CELL_LEN 32
+#define VALUE_LEN 400
+#define CELL_LEN 64
+#define COLUMNS 11
 
 struct row {
 	char name[CMD_NAME_MAX];
 	struct beat beat;
 	struct repo_set set;
-	char trouble[CELL_LEN]; /* "ok" if there is none */
+	const char *trouble; /* "ok" if there is none */
 	int rank; /* the greater, the more troubled */
 	uint64_t errors, fill, backlog;
+	char cell[COLUMNS][CELL_LEN];
+	char why[VALUE_LEN];
 };
-
-/* The greatest trouble first. */
-static const char *const ranks[] = {"late", "never heard", "not probing",
-    "stopped", "refused", "list held", "errors", "spool full", "behind"};
-
-#define NRANKS (sizeof(ranks) / sizeof(ranks[0]))
-
-static int
-rank_of(const char *trouble)
-{
-	for (size_t i = 0; i < NRANKS; i++) {
-		if (strcmp(ranks[i], trouble) == 0)
-			return (int)(NRANKS - i);
-	}
-	return 0;
-}
 
 static int
 is_behind(const struct row *r)
@@ -46,25 +33,6 @@ is_behind(const struct row *r)
 	return beat_number(&r->beat, "assign") <
 	    r->set.version[SIGNED_ASSIGN] ||
 	    beat_number(&r->beat, "stop") < r->set.version[SIGNED_STOP];
-}
-
-static void
-fill_row(struct row *r, const struct repo *repo, int beats, int64_t now_s)
-{
-	const char *trouble;
-
-	beat_load(beats, r->name, &r->beat);
-	if (repo_get(repo, r->name, 0, &r->set) == -1)
-		log_warn("published/current/%s: %s", r->name, strerror(errno));
-	trouble = beat_trouble(&r->beat, now_s);
-	if (trouble == NULL && is_behind(r))
-		trouble = "behind";
-	snprintf(r->trouble, sizeof(r->trouble), "%s",
-	    trouble == NULL ? "ok" : trouble);
-	r->rank = rank_of(r->trouble);
-	r->errors = beat_number(&r->beat, "errors");
-	r->fill = beat_number(&r->beat, "spool-fill");
-	r->backlog = beat_number(&r->beat, "backlog");
 }
 
 static int
@@ -89,40 +57,71 @@ by_trouble(const void *a, const void *b)
 	return strcmp(r->name, q->name);
 }
 
-/* --- printing -------------------------------------------------------------- */
+/* --- cells ----------------------------------------------------------------- */
 
-static const char *
-print_time(int64_t s, char *buf)
+/* What nobody has said is a dash, and not a nought. */
+static void
+put_value(const struct row *r, const char *key, char *out)
+{
+	beat_value(&r->beat, key, out, CELL_LEN);
+	if (out[0] == '\0')
+		strcpy(out, "-");
+}
+
+static int
+has(const struct row *r, const char *key)
+{
+	char buf[2];
+
+	return beat_value(&r->beat, key, buf, sizeof(buf))[0] != '\0';
+}
+
+static void
+put_time(int64_t s, char *out)
 {
 	if (s < 120)
-		snprintf(buf, CELL_LEN, "%" PRId64 "s", s);
+		snprintf(out, CELL_LEN, "%" PRId64 "s", s);
 	else if (s < 7200)
-		snprintf(buf, CELL_LEN, "%" PRId64 "m", s / 60);
+		snprintf(out, CELL_LEN, "%" PRId64 "m", s / 60);
 	else if (s < 172800)
-		snprintf(buf, CELL_LEN, "%" PRId64 "h", s / 3600);
+		snprintf(out, CELL_LEN, "%" PRId64 "h", s / 3600);
 	else
-		snprintf(buf, CELL_LEN, "%" PRId64 "d", s / 86400);
-	return buf;
+		snprintf(out, CELL_LEN, "%" PRId64 "d", s / 86400);
 }
 
-static const char *
-print_age(const struct row *r, int64_t now_s, char *buf)
+static void
+put_age(const struct row *r, int64_t now_s, char *out)
 {
-	return r->beat.at_s == 0 ? "-" : print_time(now_s - r->beat.at_s, buf);
+	if (r->beat.at_s == 0)
+		strcpy(out, "-");
+	else
+		put_time(now_s - r->beat.at_s, out);
 }
 
-static const char *
-print_oldest(const struct row *r, char *buf)
+static void
+put_oldest(const struct row *r, char *out)
 {
-	beat_value(&r->beat, "spool-oldest", buf, CELL_LEN);
-	return buf[0] == '\0'
-	    ? "-"
-	    : print_time((int64_t)beat_number(&r->beat, "spool-oldest"), buf);
+	if (has(r, "spool-oldest"))
+		put_time((int64_t)beat_number(&r->beat, "spool-oldest"), out);
+	else
+		strcpy(out, "-");
+}
+
+/* Held and published, when they differ. */
+static void
+put_assign(const struct row *r, char *out)
+{
+	uint64_t want = r->set.version[SIGNED_ASSIGN];
+
+	put_value(r, "assign", out);
+	if (want != 0 && beat_number(&r->beat, "assign") != want)
+		snprintf(out + strlen(out), CELL_LEN - strlen(out), "<%" PRIu64,
+		    want);
 }
 
 /* Of what its lists have asked for in their cycles, how much is finished. */
-static const char *
-print_done(const struct row *r, char *buf)
+static void
+put_done(const struct row *r, char *out)
 {
 	uint64_t asked = 0, done = 0, n, f;
 	const char *p = r->beat.text;
@@ -137,68 +136,220 @@ print_done(const struct row *r, char *buf)
 		done += f;
 	}
 	if (asked == 0)
-		return "-";
-	snprintf(buf, CELL_LEN, "%.0f%%", 100.0 * (double)done / (double)asked);
-	return buf;
-}
-
-static const char *
-print_bytes(uint64_t bytes, char *buf)
-{
-	static const char units[] = " KMGTPE";
-	size_t i = 0;
-	double v = (double)bytes;
-
-	for (; v >= 1000 && units[i + 1] != '\0'; i++)
-		v /= 1024;
-	if (i == 0)
-		snprintf(buf, CELL_LEN, "%.0f", v);
+		strcpy(out, "-");
 	else
-		snprintf(buf, CELL_LEN, "%.*f%c", v < 10, v, units[i]);
-	return buf;
-}
-
-/* KEY as it was said, or - . */
-static const char *
-print_value(const struct row *r, const char *key, char *buf, size_t size)
-{
-	beat_value(&r->beat, key, buf, size);
-	return buf[0] == '\0' ? "-" : buf;
-}
-
-/* Held and published, when they differ. */
-static const char *
-print_assign(const struct row *r, char *buf)
-{
-	uint64_t have = beat_number(&r->beat, "assign");
-	uint64_t want = r->set.version[SIGNED_ASSIGN];
-
-	if (have == want)
-		snprintf(buf, CELL_LEN, "%" PRIu64, have);
-	else
-		snprintf(buf, CELL_LEN, "%" PRIu64 "<%" PRIu64, have, want);
-	return buf;
+		snprintf(out, CELL_LEN, "%.0f%%",
+		    100.0 * (double)done / (double)asked);
 }
 
 static void
-print_row(const struct row *r, int64_t now_s)
+put_spool(const struct row *r, char *out)
 {
-	char age[CELL_LEN], assign[CELL_LEN], spool[CELL_LEN];
-	char rate[CELL_LEN], backlog[CELL_LEN], said[VALUE_LEN];
-	char done[CELL_LEN], oldest[CELL_LEN];
+	static const char units[] = " KMGTPE";
+	double v = (double)beat_number(&r->beat, "spool");
+	size_t i = 0;
 
-	beat_value(&r->beat, "refused", said, sizeof(said));
-	if (said[0] == '\0')
-		beat_value(&r->beat, "error", said, sizeof(said));
-	/* What a monitor says is shown, not obeyed: lines are printable. */
-	printf("%-11s %-16s %5s %9s %8s %5s %9s %6s %4" PRIu64
-	       "%% %6s %6" PRIu64 "%s%s\n",
-	    r->trouble, r->name, print_age(r, now_s, age),
-	    print_assign(r, assign), print_value(r, "rate", rate, CELL_LEN),
-	    print_done(r, done), print_value(r, "backlog", backlog, CELL_LEN),
-	    print_bytes(beat_number(&r->beat, "spool"), spool), r->fill,
-	    print_oldest(r, oldest), r->errors, said[0] == '\0' ? "" : "  ",
-	    said);
+	for (; v >= 1000 && units[i + 1] != '\0'; i++)
+		v /= 1024;
+	if (!has(r, "spool"))
+		strcpy(out, "-");
+	else if (i == 0)
+		snprintf(out, CELL_LEN, "%.0f", v);
+	else
+		snprintf(out, CELL_LEN, "%.*f%c", v < 10, v, units[i]);
+}
+
+static void
+put_fill(const struct row *r, char *out)
+{
+	put_value(r, "spool-fill", out);
+	if (strcmp(out, "-") != 0)
+		snprintf(out, CELL_LEN, "%" PRIu64 "%%", r->fill);
+}
+
+/* In the order of the heads. */
+static void
+fill_cells(struct row *r, int64_t now_s)
+{
+	snprintf(r->cell[0], CELL_LEN, "%s", r->trouble);
+	snprintf(r->cell[1], CELL_LEN, "%s", r->name);
+	put_age(r, now_s, r->cell[2]);
+	put_assign(r, r->cell[3]);
+	put_value(r, "rate", r->cell[4]);
+	put_done(r, r->cell[5]);
+	put_value(r, "backlog", r->cell[6]);
+	put_spool(r, r->cell[7]);
+	put_fill(r, r->cell[8]);
+	put_oldest(r, r->cell[9]);
+	put_value(r, "errors", r->cell[10]);
+}
+
+/* --- reasons --------------------------------------------------------------- */
+
+static void
+why_late(struct row *r)
+{
+	snprintf(r->why, VALUE_LEN,
+	    "heard of %s ago, expected each %" PRIu64 "s", r->cell[2],
+	    beat_number(&r->beat, "period"));
+}
+
+static void
+why_never(struct row *r)
+{
+	snprintf(r->why, VALUE_LEN, "has not checked in yet");
+}
+
+static void
+why_not_probing(struct row *r)
+{
+	char v[CELL_LEN];
+
+	beat_value(&r->beat, "probing", v, sizeof(v));
+	if (strcmp(v, "deadman") == 0)
+		snprintf(r->why, VALUE_LEN,
+		    "dead-man timer: too long without a good check-in");
+	else if (strcmp(v, "expired") == 0 &&
+	    beat_number(&r->beat, "assign") == 0)
+		snprintf(r->why, VALUE_LEN, "has no schedule yet");
+	else if (strcmp(v, "expired") == 0)
+		snprintf(r->why, VALUE_LEN,
+		    "its schedule has expired: publish again");
+	else
+		snprintf(r->why, VALUE_LEN, "probing: %s", v);
+}
+
+static void
+why_stopped(struct row *r)
+{
+	snprintf(r->why, VALUE_LEN, "by ctlpublish stop");
+}
+
+static void
+why_refused(struct row *r)
+{
+	beat_value(&r->beat, "refused", r->why, VALUE_LEN);
+}
+
+static void
+why_list(struct row *r)
+{
+	struct beat_list list;
+	size_t n = beat_bad_lists(&r->beat, &list);
+	char key[32], what[VALUE_LEN / 2], more[CELL_LEN] = "";
+
+	snprintf(key, sizeof(key), "trouble.%s", list.number);
+	beat_value(&r->beat, key, what, sizeof(what));
+	if (n > 1)
+		snprintf(more, sizeof(more), "; %zu more list%s", n - 1,
+		    n > 2 ? "s" : "");
+	snprintf(r->why, VALUE_LEN, "list %s (%s): %s%s", list.number,
+	    list.name, what[0] != '\0' ? what : "misbehaves", more);
+}
+
+static void
+why_errors(struct row *r)
+{
+	beat_value(&r->beat, "error", r->why, VALUE_LEN);
+}
+
+static void
+why_spool(struct row *r)
+{
+	snprintf(r->why, VALUE_LEN, "is the archive fetching? oldest: %s",
+	    r->cell[9]);
+}
+
+static void
+why_behind(struct row *r)
+{
+	snprintf(r->why, VALUE_LEN, "has not fetched the newest yet");
+}
+
+/* The greatest trouble first. */
+static const struct {
+	const char *trouble;
+	void (*why)(struct row *r);
+} ranks[] = {
+    {"late", why_late},
+    {"never heard", why_never},
+    {"not probing", why_not_probing},
+    {"stopped", why_stopped},
+    {"refused", why_refused},
+    {"list held", why_list},
+    {"errors", why_errors},
+    {"spool full", why_spool},
+    {"behind", why_behind},
+};
+
+#define NRANKS (sizeof(ranks) / sizeof(ranks[0]))
+
+/* Its rank and why it has it. */
+static void
+rank(struct row *r)
+{
+	for (size_t i = 0; i < NRANKS; i++) {
+		if (strcmp(ranks[i].trouble, r->trouble) != 0)
+			continue;
+		r->rank = (int)(NRANKS - i);
+		ranks[i].why(r);
+	}
+}
+
+static void
+fill_row(struct row *r, const struct repo *repo, int beats, int64_t now_s)
+{
+	const char *trouble;
+
+	beat_load(beats, r->name, &r->beat);
+	if (repo_get(repo, r->name, 0, &r->set) == -1)
+		log_warn("published/current/%s: %s", r->name, strerror(errno));
+	trouble = beat_trouble(&r->beat, now_s);
+	if (trouble == NULL && is_behind(r))
+		trouble = "behind";
+	r->trouble = trouble == NULL ? "ok" : trouble;
+	r->errors = beat_number(&r->beat, "errors");
+	r->fill = beat_number(&r->beat, "spool-fill");
+	r->backlog = beat_number(&r->beat, "backlog");
+	fill_cells(r, now_s);
+	rank(r);
+}
+
+/* --- printing -------------------------------------------------------------- */
+
+static const char *const heads[COLUMNS] = {"TROUBLE", "MONITOR", "HEARD",
+    "ASSIGN", "RATE", "DONE", "BACKLOG", "SPOOL", "FILL", "OLDEST", "ERRORS"};
+
+/* Words to the left, numbers to the right.  What a monitor says is shown, not
+ * obeyed: lines are printable. */
+static void
+print_line(const int *width, const char *const *cell, const char *why)
+{
+	for (int i = 0; i < COLUMNS; i++)
+		printf("%*s%s", i < 2 ? -width[i] : width[i], cell[i],
+		    i < COLUMNS - 1 ? "  " : "");
+	printf("%s%s\n", why[0] != '\0' ? "  " : "", why);
+}
+
+static void
+print_rows(const struct row *rows, size_t n)
+{
+	const char *cells[COLUMNS];
+	int width[COLUMNS], len;
+
+	for (int k = 0; k < COLUMNS; k++) {
+		width[k] = (int)strlen(heads[k]);
+		for (size_t i = 0; i < n; i++) {
+			len = (int)strlen(rows[i].cell[k]);
+			width[k] = len > width[k] ? len : width[k];
+		}
+	}
+	print_line(width, heads, "WHY");
+	for (size_t i = 0; i < n; i++) {
+		for (int k = 0; k < COLUMNS; k++)
+			cells[k] = rows[i].cell[k];
+		print_line(width, cells, rows[i].why);
+	}
 }
 
 /* --- all ------------------------------------------------------------------- */
@@ -250,13 +401,9 @@ status_print(const char *dir)
 		fill_row(&rows[i], &repo, beats, now_s);
 	if (n > 0)
 		qsort(rows, n, sizeof(*rows), by_trouble);
-	printf("%-11s %-16s %5s %9s %8s %5s %9s %6s %5s %6s %6s\n", "TROUBLE",
-	    "MONITOR", "HEARD", "ASSIGN", "RATE", "DONE", "BACKLOG", "SPOOL",
-	    "FILL", "OLDEST", "ERRORS");
-	for (size_t i = 0; i < n; i++) {
-		print_row(&rows[i], now_s);
+	print_rows(rows, n);
+	for (size_t i = 0; i < n; i++)
 		beat_free(&rows[i].beat);
-	}
 	free(rows);
 	if (beats != -1)
 		close(beats);
