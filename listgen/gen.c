@@ -95,8 +95,13 @@ do_update(struct gen *g, char *arg)
 static const char *
 do_new_cycle(struct gen *g, char *arg)
 {
-	if (*arg != '\0')
-		return "new-cycle takes nothing";
+	uint32_t after;
+
+	/* Said to a process that was started when it was due: maybe it is done. */
+	if (*arg != '\0' && scan_u32(arg, 1, UINT32_MAX, &after) == -1)
+		return "new-cycle takes nothing, or a cycle";
+	if (*arg != '\0' && g->pos.cycle > after)
+		return NULL;
 	if (g->want == GEN_GO)
 		g->want = GEN_NEW_CYCLE;
 	return NULL;

@@ -127,13 +127,6 @@ centre_now(struct centre *c)
 }
 
 void
-centre_told(struct centre *c)
-{
-	if (c != NULL)
-		place_told(c->place);
-}
-
-void
 centre_look(struct centre *c)
 {
 	if (c == NULL)

@@ -36,9 +36,6 @@ void centre_free(struct centre *c);
 /* Check in at once. */
 void centre_now(struct centre *c);
 
-/* Generators were told what they take.  C may be NULL. */
-void centre_told(struct centre *c);
-
 /* About once a second.  C may be NULL. */
 void centre_look(struct centre *c);
 

@@ -121,6 +121,8 @@ struct generator_kind {
 	uint64_t count;
 };
 
+struct generator;
+
 /* What all generators have in common. */
 struct generator_host {
 	struct event_base *base;
@@ -130,6 +132,10 @@ struct generator_host {
 	int own_dirs; /* each has a directory of its own below DIR */
 	int no_network;
 	int64_t now_ns; /* of this turn */
+	/* G begins another cycle than before; called before that is passed on.
+	 * May be NULL. */
+	void (*begun)(void *arg, const struct generator *g);
+	void *begun_arg;
 };
 
 /* A list and what its generator is run with. */
@@ -184,6 +190,14 @@ struct generator {
 
 	char **orders; /* norders lines it is still to be told */
 	size_t norders;
+
+	/* New cycles that it was asked for: one is told at a time, and is there
+	 * when a cycle begins that is not `after'. */
+	uint32_t due;
+	uint32_t after; /* 0: not known */
+	uint32_t begun; /* the cycle that it began last, of any process */
+	int64_t due_ns; /* started_ns of the process that was there then */
+	int64_t due_told_ns; /* ... of the one that was told; 0: none */
 
 	/* For those who ask how it does. */
 	uint64_t targets; /* merged, of all cycles */
@@ -272,11 +286,16 @@ int generator_is_taken(const struct generator *g);
  * were not accepted; if only its end was not, that is said again. */
 void generator_lost(struct generator *g);
 
-#define NEW_CYCLE "new-cycle\n"
+/*
+ * It is to begin a new cycle, another than AFTER (0: it is not known which one it
+ * is in).  The process that runs is told `new-cycle'; one that was started later
+ * `new-cycle AFTER', which it passes over when it has begun a later one: so it is
+ * done once, whoever has died when.
+ */
+void generator_due(struct generator *g, uint32_t after);
 
-/* Tell it LINE (with its \n, copied) as soon as it can be told; the same line
- * is not kept twice. */
-void generator_order(struct generator *g, const char *line);
+/* A cycle begins: is it what was due? */
+void generator_begins(struct generator *g, uint32_t cycle);
 
 /* The N files NAMES of it have changed, and the greatest directive of them is
  * WHAT: do that. */

@@ -206,6 +206,7 @@ judge_begin(struct generator *g, const struct cmd *c, struct merge_line *out)
 	if (more == -1)
 		return "line too long in canonical form";
 	bucket_take(&g->conduct.begins, 1, g->host->now_ns);
+	generator_begins(g, c->cycle);
 	g->cycle = c->cycle;
 	g->open = 1;
 	g->sent = g->acked = g->heard = g->told = c->from - 1;

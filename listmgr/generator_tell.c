@@ -70,8 +70,10 @@ generator_say(struct generator *g, const char *text)
 	return 0;
 }
 
-void
-generator_order(struct generator *g, const char *line)
+/* Tell it LINE (with its \n, copied) as soon as it can be told; the same line
+ * is not kept twice. */
+static void
+order(struct generator *g, const char *line)
 {
 	for (size_t i = 0; i < g->norders; i++) {
 		if (strcmp(g->orders[i], line) == 0)
@@ -82,21 +84,74 @@ generator_order(struct generator *g, const char *line)
 	g->orders[g->norders++] = xstrdup(line);
 }
 
-/* A process that is started anew reads its files anew, but does not begin a
- * cycle because of that. */
+/* A process that is started anew reads its files anew. */
 static void
 forget_updates(struct generator *g)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < g->norders; i++) {
-		if (strcmp(g->orders[i], NEW_CYCLE) == 0)
-			g->orders[n++] = g->orders[i];
-		else
-			free(g->orders[i]);
-	}
-	g->norders = n;
+	while (g->norders > 0)
+		free(g->orders[--g->norders]);
 }
+
+/* --- a new cycle ---------------------------------------------------------- */
+
+void
+generator_due(struct generator *g, uint32_t after)
+{
+	/* One that a process was told of is under way: this is another.  What
+	 * nobody could be told of yet is one. */
+	if (g->due > 0) {
+		g->due = g->state == GENERATOR_RUNNING &&
+			g->due_told_ns == g->started_ns
+		    ? 2
+		    : g->due;
+		return;
+	}
+	g->due = 1;
+	g->after = after;
+	g->due_ns = g->state == GENERATOR_RUNNING ? g->started_ns : 0;
+	g->due_told_ns = 0;
+}
+
+/* What was in the pipe when it was told may be the begin of a cycle that does
+ * not know of it; then it is done twice as soon as the process reads it, and
+ * not lost. */
+void
+generator_begins(struct generator *g, uint32_t cycle)
+{
+	int news = cycle != g->begun;
+
+	g->begun = cycle;
+	if (g->due > 0 && cycle != g->after &&
+	    (g->after != 0 || g->due_told_ns == g->started_ns)) {
+		g->due--;
+		g->after = cycle;
+		g->due_ns = g->started_ns;
+		g->due_told_ns = 0;
+		news = 1;
+	}
+	if (news && g->host->begun != NULL)
+		g->host->begun(g->host->begun_arg, g);
+}
+
+/* -1: its pipe is full. */
+static int
+tell_due(struct generator *g)
+{
+	char line[32] = "new-cycle\n";
+
+	if (g->due == 0 || g->due_told_ns == g->started_ns)
+		return 0;
+	if (g->due_ns != g->started_ns && g->after != 0)
+		snprintf(line, sizeof(line), "new-cycle %u\n", g->after);
+	if (generator_say(g, line) == -1)
+		return -1;
+	if (g->due_ns != g->started_ns)
+		g->due = 1;
+	g->due_told_ns = g->started_ns;
+	return 0;
+}
+
+/* --- orders --------------------------------------------------------------- */
 
 /* Those that its pipe takes.  -1: there are more. */
 static int
@@ -114,7 +169,7 @@ tell_orders(struct generator *g)
 	if (n > 0)
 		memmove(
 		    g->orders, g->orders + n, g->norders * sizeof(*g->orders));
-	return rc;
+	return rc == 0 ? tell_due(g) : rc;
 }
 
 void
@@ -126,6 +181,8 @@ generator_changed(struct generator *g, enum schedule_change what,
 	if (what != SCHEDULE_NONE)
 		log_info("%s: %s: %s", g->who, n > 0 ? names[0] : "a file",
 		    schedule_change_name(what));
+	if (what == SCHEDULE_NEW_CYCLE)
+		generator_due(g, g->begun);
 	/* One that has ended cannot be told, but can begin again. */
 	if (g->state == GENERATOR_DONE && what >= SCHEDULE_NEW_CYCLE) {
 		g->state = GENERATOR_IDLE;
@@ -138,11 +195,9 @@ generator_changed(struct generator *g, enum schedule_change what,
 	}
 	for (size_t i = 0; i < n; i++) {
 		line = xasprintf("update %s\n", names[i]);
-		generator_order(g, line);
+		order(g, line);
 		free(line);
 	}
-	if (what == SCHEDULE_NEW_CYCLE)
-		generator_order(g, NEW_CYCLE);
 	/* Now: the next change must not find this one untold. */
 	tell_orders(g);
 }

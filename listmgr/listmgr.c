@@ -178,7 +178,6 @@ on_tell(int fd, short what, void *arg)
 	(void)what;
 	for (size_t i = 0; i < m->roster.n; i++)
 		more |= generator_tell(m->roster.list[i]);
-	centre_told(m->with);
 	if (more)
 		arm_tell(m);
 }

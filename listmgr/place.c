@@ -23,7 +23,8 @@ struct placed {
 	int unlinked; /* it runs without its files: the disk refused */
 	int speaks; /* it has something to say: silence is wrong */
 	enum schedule_change change; /* to be told */
-	int due; /* a new cycle that its generator was not told of yet */
+	int due; /* it owes a new cycle since a publication */
+	uint32_t after; /* ... and was in this one then; 0: not known */
 	const char **names; /* nnames files, of that */
 	size_t nnames;
 	char *code; /* folder of its programs */
@@ -37,6 +38,8 @@ struct place {
 	size_t n;
 };
 
+static void on_begun(void *arg, const struct generator *g);
+
 struct place *
 place_new(struct roster *r, struct store *st, int64_t silence_ns)
 {
@@ -45,6 +48,8 @@ place_new(struct roster *r, struct store *st, int64_t silence_ns)
 	p->roster = r;
 	p->store = st;
 	p->silence_ns = silence_ns;
+	r->host.begun = on_begun;
+	r->host.begun_arg = p;
 	return p;
 }
 
@@ -253,13 +258,12 @@ static struct placed *
 restore(struct place *p, uint32_t list, int64_t now_s)
 {
 	struct placed *d = xcalloc(1, sizeof(*d));
-	char name[STORE_NAME_MAX];
 
 	d->list = list;
 	d->gen = stored(p, list, STORE_GEN, now_s);
 	d->old = stored(p, list, STORE_OLD, now_s);
 	d->bad = stored(p, list, STORE_BAD, now_s);
-	d->due = store_placed(p->store, list, STORE_DUE, name) == 0;
+	d->due = store_due(p->store, list, &d->after);
 	/* It was on trial, and may still die too often. */
 	if (d->gen != NULL && d->old != NULL && d->bad == NULL)
 		d->trial_ns = p->roster->host.now_ns;
@@ -291,12 +295,43 @@ begin_trial(struct place *p, struct placed *d)
 }
 
 /* A new cycle is all that a process does not see by itself when it starts: it is
- * kept, G's, or NULL when it was told of. */
+ * kept until one has begun it.  G: whose; NULL: it has. */
 static void
-set_due(struct place *p, struct placed *d, const struct store_gen *g)
+set_due(struct place *p, struct placed *d, const struct store_gen *g,
+    uint32_t after)
 {
 	d->due = g != NULL;
-	put(p, d, STORE_DUE, g);
+	d->after = after;
+	if (store_put_due(p->store, d->list, g, after) == -1)
+		log_fatal(EXIT_TEMPORARY, "%s/place: %s", p->store->path,
+		    strerror(errno));
+}
+
+/* The cycle that its generator, or the one before it, began last. */
+static uint32_t
+begun(const struct place *p, uint32_t list)
+{
+	const struct generator *g = roster_find(p->roster, list);
+
+	return g != NULL && g->begun != 0 ? g->begun
+					  : store_begun(p->store, list);
+}
+
+static void
+on_begun(void *arg, const struct generator *g)
+{
+	struct place *p = arg;
+	struct placed *d = find(p, g->number);
+
+	if (d == NULL || g->removed)
+		return;
+	if (store_put_begun(p->store, g->number, g->begun) == -1)
+		log_warn("%s/place/%u.begun: %s", p->store->path, g->number,
+		    strerror(errno));
+	if (d->due && g->due == 0)
+		set_due(p, d, NULL, 0);
+	else if (d->due && d->after != g->after)
+		set_due(p, d, d->gen, g->after);
 }
 
 /* List D in the generation NOW. */
@@ -319,8 +354,9 @@ move(struct place *p, struct placed *d, struct store_gen *now)
 	if (d->bad != NULL)
 		put(p, d, STORE_BAD, NULL);
 	d->bad = NULL;
+	/* One that is owed already is owed since then. */
 	if (d->change == SCHEDULE_NEW_CYCLE)
-		set_due(p, d, now);
+		set_due(p, d, now, d->due ? d->after : begun(p, d->list));
 	d->gen = now;
 	put(p, d, STORE_GEN, now);
 }
@@ -328,8 +364,10 @@ move(struct place *p, struct placed *d, struct store_gen *now)
 static void
 leave(struct place *p, size_t i)
 {
-	for (int which = STORE_GEN; which <= STORE_DUE; which++)
+	for (int which = STORE_GEN; which <= STORE_BAD; which++)
 		put(p, p->list[i], (enum store_place)which, NULL);
+	set_due(p, p->list[i], NULL, 0);
+	store_put_begun(p->store, p->list[i]->list, 0);
 	free_placed(p->list[i]);
 	memmove(
 	    &p->list[i], &p->list[i + 1], (p->n - i - 1) * sizeof(*p->list));
@@ -387,11 +425,13 @@ run(struct place *p)
 		if (g == NULL)
 			continue;
 		link_files(p, d, g);
+		if (g->begun == 0)
+			g->begun = store_begun(p->store, d->list);
 		/* One that was just made reads the files at its start. */
 		if (d->nnames > 0 && g->started_ns != 0)
 			generator_changed(g, d->change, d->names, d->nnames);
-		else if (d->due && g->started_ns == 0)
-			generator_order(g, NEW_CYCLE);
+		else if (d->due && g->due == 0)
+			generator_due(g, d->after);
 		d->nnames = 0;
 	}
 }
@@ -464,6 +504,9 @@ go_back(struct place *p, struct placed *d, struct generator *g)
 	/* In this order a kill leaves the new one on trial, or the old one. */
 	put(p, d, STORE_BAD, d->bad);
 	put(p, d, STORE_GEN, d->gen);
+	/* What the bad one asked for is not the old one's to do. */
+	g->due = 0;
+	set_due(p, d, NULL, 0);
 	run(p);
 	/* Run in the same way, with other files: it was not restarted so. */
 	if (!g->removed)
@@ -500,25 +543,11 @@ look(struct place *p, struct placed *d)
 	return 0;
 }
 
-void
-place_told(struct place *p)
-{
-	const struct generator *g;
-
-	for (size_t i = 0; i < p->n; i++) {
-		g = roster_find(p->roster, p->list[i]->list);
-		if (p->list[i]->due && g != NULL && g->started_ns != 0 &&
-		    g->norders == 0)
-			set_due(p, p->list[i], NULL);
-	}
-}
-
 int
 place_look(struct place *p)
 {
 	int back = 0;
 
-	place_told(p);
 	for (size_t i = 0; i < p->n; i++)
 		back |= look(p, p->list[i]);
 	return back;

@@ -36,10 +36,6 @@ void place_apply(struct place *p, int64_t now_s);
 /* About once a second: those on trial.  Non-zero when one has gone back. */
 int place_look(struct place *p);
 
-/* Generators were told what they take: what no process has heard yet is kept
- * for the next one, also when that is another list manager's. */
-void place_told(struct place *p);
-
 /* Non-zero when list number LIST runs another generation than the current. */
 int place_is_back(const struct place *p, uint32_t list);
 

@@ -389,8 +389,8 @@ store_link(const struct store *st, const char *path, char name[STORE_NAME_MAX])
 	return 0;
 }
 
-static int
-set_link(const struct store *st, const char *path, const char *target)
+int
+store_set_link(const struct store *st, const char *path, const char *target)
 {
 	char tmp[STORE_PATH];
 
@@ -405,7 +405,7 @@ set_link(const struct store *st, const char *path, const char *target)
 static void
 place_path(uint32_t list, enum store_place which, char buf[STORE_PATH])
 {
-	static const char *const names[] = {"gen", "old", "bad", "due"};
+	static const char *const names[] = {"gen", "old", "bad"};
 
 	snprintf(buf, STORE_PATH, "place/%u.%s", list, names[which]);
 }
@@ -430,7 +430,7 @@ store_put(struct store *st, uint32_t list, enum store_place which,
 	if (g == NULL)
 		return atomicfile_unlink(st->dir, path);
 	snprintf(target, sizeof(target), "../gen/%s", g->name);
-	return set_link(st, path, target);
+	return store_set_link(st, path, target);
 }
 
 /* --- switching ------------------------------------------------------------ */
@@ -557,7 +557,7 @@ store_switch(struct store *st, struct signed_assign *a,
 		g->expires_s = a->expires_s;
 	snprintf(path, sizeof(path), "gen/%s", g->name);
 	if (make_gen(st, g, t, r) == -1 || store_keep(st, t) == -1 ||
-	    set_link(st, "current", path) == -1) {
+	    store_set_link(st, "current", path) == -1) {
 		free(g);
 		return NULL;
 	}

@@ -14,6 +14,9 @@
  *	DIR/place/LIST.gen	-> ../gen/NAME, that this list runs from
  *	DIR/place/LIST.old	-> ../gen/NAME, that it would go back to
  *	DIR/place/LIST.bad	-> ../gen/NAME, that it has gone back from
+ *	DIR/place/LIST.due	-> CYCLE/NAME: since that generation it owes a
+ *				new cycle, other than CYCLE
+ *	DIR/place/LIST.begun	the cycle that it begun last
  *
  * A text is stored under its hash, then `seen' names it: that rename is the
  * moment from which it holds.  A generation is built as gen/NAME.tmp from
@@ -107,7 +110,7 @@ struct store_gen *store_switch(struct store *st, struct signed_assign *a,
 struct store_gen *store_gen(
     struct store *st, const char *name, int64_t now_s, struct signed_fault *f);
 
-enum store_place { STORE_GEN, STORE_OLD, STORE_BAD, STORE_DUE };
+enum store_place { STORE_GEN, STORE_OLD, STORE_BAD };
 
 /* The generation that list LIST has in place WHICH, to NAME; 0, or -1. */
 int store_placed(struct store *st, uint32_t list, enum store_place which,
@@ -115,6 +118,20 @@ int store_placed(struct store *st, uint32_t list, enum store_place which,
 /* Set it, NULL: none.  0, or -1 with errno. */
 int store_put(struct store *st, uint32_t list, enum store_place which,
     const struct store_gen *g);
+
+/* --- store_due.c */
+
+/* Since G list LIST owes a new cycle, other than AFTER (0: not known); G NULL: it
+ * does not.  0, or -1 with errno. */
+int store_put_due(
+    struct store *st, uint32_t list, const struct store_gen *g, uint32_t after);
+/* Non-zero when it does; *AFTER. */
+int store_due(const struct store *st, uint32_t list, uint32_t *after);
+
+/* The cycle that list LIST begun last, 0: none, or not known; and to set it, 0:
+ * none.  That outlives the program and not a power cut.  0, or -1 with errno. */
+uint32_t store_begun(const struct store *st, uint32_t list);
+int store_put_begun(struct store *st, uint32_t list, uint32_t cycle);
 
 /* Remove what no place and no `current' names. */
 void store_prune(struct store *st);

@@ -18,6 +18,10 @@ const char *store_object_path(const uint8_t *sha, char buf[STORE_PATH]);
 int
 store_link(const struct store *st, const char *path, char name[STORE_NAME_MAX]);
 
+/* PATH becomes a link to TARGET, by rename.  0, or -1 with errno. */
+int
+store_set_link(const struct store *st, const char *path, const char *target);
+
 /* Remove PATH with all that is in it, as far as possible. */
 void store_remove(const struct store *st, const char *path);
 

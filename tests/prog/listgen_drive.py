@@ -153,5 +153,38 @@ def commands(tmp):
     g.p.stdin.close()
 
 
+def owed(tmp):
+    """`new-cycle CYCLE' is done by one that is still in CYCLE, or waits behind
+    it, and passed over by one that is not."""
+    one = write_list(tmp + "/one", 1)
+    args = ("-r", "-i", "1h", "-s", tmp + "/state", tmp + "/one")
+    cycles = []
+
+    def whole(g):
+        cycles.append(g.begin()[0])
+        assert g.ips(1, cycles[-1]) == one
+        assert g.line() == "end 7 %d" % cycles[-1]
+        g.say("ack 1 end")
+        wait_accepted(tmp + "/state", 1)
+
+    g = Generator(*args)
+    whole(g)
+    g.say("stop")
+    assert g.done() == 0
+    # Nothing is due for an hour.
+    g = Generator(*args)
+    g.say("new-cycle %d" % cycles[0])
+    whole(g)
+    g.say("new-cycle %d" % cycles[0])
+    g.say("new-cycle x")
+    g.say("new-cycle %d" % cycles[1])
+    whole(g)
+    assert cycles[0] < cycles[1] < cycles[2], cycles
+    g.say("new-cycle %d" % cycles[1])
+    g.say("stop")
+    assert g.p.stdout.read() == b"", "another one"
+    assert g.done() == 0
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](sys.argv[2])
