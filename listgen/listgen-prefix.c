@@ -49,6 +49,7 @@ struct walk {
 	char *path; /* of what was read last */
 	uint64_t named; /* bad lines */
 	int quiet; /* this file was read before */
+	int said; /* that special prefixes are left out */
 	char read[GEN_IDENTITY_MAX]; /* identity of what was read last */
 	uint64_t good, left_out; /* in this cycle */
 	char text[ADDR_STRLEN];
@@ -207,6 +208,21 @@ bad_line(void *arg, uint64_t line, const char *why)
 		log_warn("%s: more bad lines are only counted", w->path);
 }
 
+/* Real tables have some in them: once is enough. */
+static void
+say_special(struct walk *w, const char *file, const struct prefixes_count *c)
+{
+	if (c->special > 0 && !w->said)
+		log_warn("%s: %llu special-purpose prefixes left out, the "
+			 "first on line %llu; -S keeps them",
+		    file, (unsigned long long)c->special,
+		    (unsigned long long)c->special_line);
+	else if (c->special > 0)
+		log_info("%s: %llu special-purpose prefixes left out", file,
+		    (unsigned long long)c->special);
+	w->said |= c->special > 0;
+}
+
 static int
 load(struct walk *w, const char *file)
 {
@@ -226,6 +242,7 @@ load(struct walk *w, const char *file)
 	prefixes_free(w->table);
 	w->table = table;
 	c = prefixes_counts(table);
+	say_special(w, file, c);
 	if (c->bad > 0 && !w->quiet)
 		say = log_warn;
 	say("%s: %llu prefixes, %llu longer ones left out, %llu bad lines "
@@ -277,6 +294,9 @@ identify_options(const struct walk *w, char id[GEN_IDENTITY_MAX])
 	    " key=%016llx max=%u,%u split=%u,%u inner=%d",
 	    (unsigned long long)w->key, w->cfg.max_len[0], w->cfg.max_len[1],
 	    w->cfg.split[0], w->cfg.split[1], w->cfg.inner);
+	n = strlen(id);
+	if (prefixes_counts(w->table)->special > 0)
+		snprintf(id + n, GEN_IDENTITY_MAX - n, " special=0");
 	if (w->team.n == 0)
 		return;
 	team_to_hex(&w->living, hex);
@@ -364,6 +384,14 @@ opt_inner(void *ctx, const char *arg)
 }
 
 static const char *
+opt_special(void *ctx, const char *arg)
+{
+	(void)arg;
+	((struct walk *)ctx)->cfg.special = 1;
+	return NULL;
+}
+
+static const char *
 opt_key(void *ctx, const char *arg)
 {
 	((struct walk *)ctx)->key_text = arg;
@@ -399,6 +427,9 @@ static const struct prog_opt options[] = {
     {'M', "max", "LEN[,LEN6]", "leave out longer prefixes (32,64)", opt_max},
     {'m', "members", "I,K,...[@CYCLE]",
 	"members that live (from CYCLE on); repeatable", opt_members},
+    {'S', "special", NULL,
+	"special-purpose prefixes too: private, shared, documentation ...",
+	opt_special},
     {'t', "team", "I/N", "only the share of member I of a team of N",
 	opt_share},
     {'T', "take", "CYCLE:I:NUMBER",

@@ -14,6 +14,7 @@
 #include "common/warts/input.h"
 #include "common/xmalloc.h"
 #include "listgen/permute.h"
+#include "listgen/special.h"
 
 #define LINE_MAX_PREFIX 4096 /* a multi-origin set can be long */
 #define READ_SIZE (256 * 1024)
@@ -111,7 +112,7 @@ add(struct table *t, uint64_t top, uint8_t len)
 
 /* NULL, or a static reason. */
 static const char *
-take_line(struct prefixes *p, char *line)
+take_line(struct prefixes *p, char *line, uint64_t number)
 {
 	char *addr, *length;
 	const char *why = cut(line, &addr, &length);
@@ -127,9 +128,15 @@ take_line(struct prefixes *p, char *line)
 	f = a.family == ADDR_IPV4 ? PREFIXES_V4 : PREFIXES_V6;
 	if (scan_u32(length, 0, f == PREFIXES_V4 ? 32 : 128, &len) == -1)
 		return "prefix length out of range";
+	top = top_of(&a);
+	if (!p->cfg.special &&
+	    special_is(f, top, (uint8_t)(len < 64 ? len : 64))) {
+		if (p->count.special++ == 0)
+			p->count.special_line = number;
+		return NULL;
+	}
 	if (len < families[f].shortest)
 		return "shorter than any routed prefix";
-	top = top_of(&a);
 	if (!is_unicast(f, top))
 		return "outside unicast space";
 	if (len > p->cfg.max_len[f]) {
@@ -192,7 +199,7 @@ read_all(struct prefixes *p, struct reading *r, prefixes_bad_cb bad, void *arg)
 		} else {
 			line += strspn(line, " \t\r");
 			if (*line != '\0' && *line != '#')
-				why = take_line(p, line);
+				why = take_line(p, line, r->lines.number);
 		}
 		if (why != NULL) {
 			p->count.bad++;
@@ -465,5 +472,8 @@ prefixes_draw(const struct prefixes *p, const struct prefixes_unit *u,
 		*out = addr_make(ADDR_IPV6, words);
 		words[0] = be64toh(words[0]);
 	}
+	if (!p->cfg.special &&
+	    special_is(u->family, words[0], families[u->family].bits))
+		return -1;
 	return t->start == NULL && in_longer(t, u->entry, words[0]) ? -1 : 0;
 }

@@ -19,8 +19,9 @@
  * length of a shorter prefix.  When prefixes are split, those inside another
  * one are dropped, since their addresses are in its parts.
  *
- * Not taken: prefixes that no router would carry (shorter than /8 and /16,
- * outside unicast space), IPv6 prefixes longer than /64.
+ * Not taken: prefixes that no router would carry (shorter than /8 and /16), those
+ * that are not the public Internet's (special.h; outside unicast space), IPv6
+ * prefixes longer than /64.
  */
 #ifndef LISTGEN_PREFIXES_H
 #define LISTGEN_PREFIXES_H
@@ -39,6 +40,8 @@ struct prefixes_config {
 	 * ones, in the last 8 bits or in those behind a longer prefix; in IPv6
 	 * an interface id of zeros. */
 	int inner;
+	/* Take special-purpose prefixes as well; not outside unicast space. */
+	int special;
 };
 
 struct prefixes;
@@ -55,6 +58,8 @@ struct prefixes_count {
 	uint64_t prefixes; /* different ones taken */
 	uint64_t bad; /* lines */
 	uint64_t longer; /* prefixes left out by max_len */
+	uint64_t special; /* lines of prefixes left out because they are */
+	uint64_t special_line; /* number of the first */
 };
 
 /* Called for each bad line, with its number and a static reason. */
@@ -82,7 +87,8 @@ prefixes_unit(const struct prefixes *p, uint64_t i, struct prefixes_unit *out);
 
 /*
  * An address of U, chosen by the bits of RANDOM: 0, or -1 when the one
- * that they choose lies in a longer prefix of the table.
+ * that they choose lies in a longer prefix of the table, or in special-purpose
+ * space that U's prefix is around.
  */
 int prefixes_draw(const struct prefixes *p, const struct prefixes_unit *u,
     const uint64_t random[2], struct addr *out);

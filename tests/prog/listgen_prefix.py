@@ -29,8 +29,9 @@ def run(*args):
 
 
 def fixed(*args):
-    """The targets of a cycle that is the same each time."""
-    return run("-t", "1/1", "-i", AGES, *args)[1]
+    """The targets of a cycle that is the same each time.  -S: 2001:db8::/32 and
+    2001::/23 stand for IPv6 in tables here."""
+    return run("-S", "-t", "1/1", "-i", AGES, *args)[1]
 
 
 def table(rng, n):
@@ -143,25 +144,25 @@ def team(tmp):
     a death only the dead member's targets change hands."""
     f = write(tmp + "/f", table(random.Random(2), 4000))
     whole = fixed(f)
-    share = {m: run("-t", "%d/4" % m, "-i", AGES, f)[1] for m in range(1, 5)}
+    share = {m: run("-S", "-t", "%d/4" % m, "-i", AGES, f)[1] for m in range(1, 5)}
     assert sorted(sum(share.values(), [])) == sorted(whole)
     for s in share.values():
         same_order(s, whole)
         assert 800 < len(s) < 1200, len(s)
-    after = {m: run("-t", "%d/4" % m, "-i", AGES, "-m", "1,3,4", f)[1]
+    after = {m: run("-S", "-t", "%d/4" % m, "-i", AGES, "-m", "1,3,4", f)[1]
              for m in (1, 3, 4)}
     assert sorted(sum(after.values(), [])) == sorted(whole)
     for m, s in after.items():
         assert set(share[m]) < set(s)
         same_order(s, whole)
-    assert run("-t", "2/4", "-i", AGES, "-m", "1,3,4", f)[1] == []
+    assert run("-S", "-t", "2/4", "-i", AGES, "-m", "1,3,4", f)[1] == []
     # From a later cycle on: not yet.
-    assert run("-t", "3/4", "-i", AGES, "-m", "1,3@4000000000", f)[1] == \
+    assert run("-S", "-t", "3/4", "-i", AGES, "-m", "1,3@4000000000", f)[1] == \
         share[3]
     # Within the cycle: 2 died behind its 300th, then 4 behind its 500th.
-    cycle = run("-t", "1/4", "-i", AGES, f)[0]
+    cycle = run("-S", "-t", "1/4", "-i", AGES, f)[0]
     two, four = "%d:2:300" % cycle, "%d:4:500" % cycle
-    taken = [run("-t", "%d/4" % m, "-i", AGES, "-T", two, "-T", four, f)[1]
+    taken = [run("-S", "-t", "%d/4" % m, "-i", AGES, "-T", two, "-T", four, f)[1]
              for m in (1, 3)]
     for m, s in zip((1, 3), taken):
         assert s[:len(share[m])] == share[m], "numbers of old have changed"
@@ -170,7 +171,7 @@ def team(tmp):
     # Lost is only what 4 was to take over from 2: a third of 2's rest.
     lost = set(whole) - set(done)
     assert lost < set(share[2][300:]) and len(lost) < 330, len(lost)
-    taken = [run("-t", "%d/4" % m, "-i", AGES, "-T", two, f)[1]
+    taken = [run("-S", "-t", "%d/4" % m, "-i", AGES, "-T", two, f)[1]
              for m in (1, 3, 4)]
     assert sorted(sum(taken, []) + share[2][:300]) == sorted(whole)
 
@@ -181,7 +182,7 @@ def killed(tmp):
     rng = random.Random(3)
     f = write(tmp + "/f", table(rng, 5000))
     st = tmp + "/state"
-    args = ["-t", "1/2", "-i", AGES, "-l", "7"]
+    args = ["-S", "-t", "1/2", "-i", AGES, "-l", "7"]
     cycle, whole = run(*args, f)
     got = []
     for life in range(4):
@@ -241,7 +242,7 @@ def large(tmp):
             f.write("%d.%d.%d.0\t24\t%d\n" % (
                 64 + (i >> 16), i >> 8 & 255, i & 255, i))
         for i in range(180000):
-            f.write("2001:%x:%x::\t48\t%d\n" % (i >> 16 | 0x100, i & 65535, i))
+            f.write("2001:%x:%x::\t48\t%d\n" % (i >> 16 | 0x400, i & 65535, i))
     n = (1 << 20) + 180000
     p = subprocess.Popen([listgen_drive.BIN + "/listgen-prefix", path],
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

@@ -12,7 +12,7 @@
 #include "tests/unit/addr_of.h"
 #include "tests/unit/tmpdir.h"
 
-static const struct prefixes_config whole = {.max_len = {32, 64}};
+static const struct prefixes_config whole = {.max_len = {32, 64}, .special = 1};
 
 static char dir[128];
 static const char *last_why;
@@ -94,6 +94,75 @@ lines(void **state)
 			assert_string_equal(last_why, rows[i].why);
 		prefixes_free(p);
 	}
+}
+
+/* What is not the public Internet's is counted and not taken. */
+static void
+special(void **state)
+{
+	static const struct prefixes_config public = {.max_len = {32, 64}};
+	static const char *const rows[] = {"0.0.0.0/8", "0.1.0.0/16",
+	    "10.0.0.0/8", "10.255.255.0/24", "100.64.0.0/10", "100.127.0.0/16",
+	    "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "172.31.255.0/24",
+	    "192.0.0.0/24", "192.0.0.8/32", "192.0.2.0/24", "192.88.99.0/24",
+	    "192.168.0.0/16", "198.18.0.0/15", "198.19.255.0/24",
+	    "198.51.100.0/24", "203.0.113.0/24", "203.0.113.128/25",
+	    "224.0.0.0/4", "239.1.0.0/16", "240.0.0.0/4", "255.255.255.255/32",
+	    "::1/128", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64",
+	    "2001::/23", "2001::/32", "2001:2::/48", "2001:1ff::/32",
+	    "2001:db8::/32", "2001:db8:1::/48", "2002::/16", "2002:a00::/24",
+	    "3fff::/20", "5f00::/16", "fc00::/7", "fd00:1::/48", "fe80::/10",
+	    "ff00::/8"};
+	static const char *const good[] = {"1.0.0.0/24", "9.0.0.0/8",
+	    "11.0.0.0/8", "100.0.0.0/10", "100.128.0.0/9", "126.0.0.0/8",
+	    "128.0.0.0/16", "172.15.0.0/16", "172.32.0.0/16", "192.0.0.9/32",
+	    "192.0.1.0/24", "192.0.3.0/24", "192.31.196.0/24",
+	    "192.52.193.0/24", "192.175.48.0/24", "192.0.0.0/16",
+	    "198.17.0.0/16", "198.20.0.0/16", "203.0.112.0/22", "223.0.0.0/8",
+	    "2001:3::/32", "2001:4:112::/48", "2001:20::/28", "2001:200::/23",
+	    "2001:db7::/32", "2001:db9::/32", "2003::/19", "2620:4f:8000::/48",
+	    "3ffe::/16", "2001:d00::/24"};
+	struct prefixes *p;
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(rows) + LEN(good); i++) {
+		snprintf(text, sizeof(text), "# x\n%s\n",
+		    i < LEN(rows) ? rows[i] : good[i - LEN(rows)]);
+		row_is(text);
+		p = load(text, &public);
+		assert_int_equal(bad_count, 0);
+		assert_int_equal(prefixes_counts(p)->special, i < LEN(rows));
+		assert_int_equal(
+		    prefixes_counts(p)->special_line, i < LEN(rows) ? 2 : 0);
+		assert_int_equal(prefixes_units(p), i >= LEN(rows));
+		prefixes_free(p);
+	}
+}
+
+/* An address of a prefix that is around special space is not in it. */
+static void
+around(void **state)
+{
+	static const struct prefixes_config public = {.max_len = {32, 64}};
+	struct prefixes *p = load("203.0.112.0/22\n", &public);
+	struct prefixes_unit u;
+	uint64_t random[2];
+	struct addr a;
+	int drawn = 0;
+
+	(void)state;
+	prefixes_unit(p, 0, &u);
+	for (uint64_t k = 0; k < 1000; k++) {
+		random[0] = permute_mix(k, 1);
+		random[1] = permute_mix(k, 2);
+		if (prefixes_draw(p, &u, random, &a) == -1)
+			continue;
+		drawn++;
+		assert_int_not_equal(a.b[2], 113);
+	}
+	assert_in_range(drawn, 700, 800);
+	prefixes_free(p);
 }
 
 /* Unit I of P as text. */
@@ -281,6 +350,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lines),
+	    cmocka_unit_test(special),
+	    cmocka_unit_test(around),
 	    cmocka_unit_test(units),
 	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(edges),
