@@ -119,9 +119,10 @@ is_complete(const struct again *g, const char *dir, uint32_t cycle)
 	return files > 0 && open == 0;
 }
 
-/* The last complete cycle before LIMIT, or 0. */
+/* The last complete cycle before LIMIT, or 0; *NOPEN: those that are not. */
 static uint32_t
-last_complete(const struct again *g, const char *dir, uint32_t limit)
+last_complete(
+    const struct again *g, const char *dir, uint32_t limit, int *nopen)
 {
 	char path[PATH_MAX];
 	struct dirent **list;
@@ -132,10 +133,15 @@ last_complete(const struct again *g, const char *dir, uint32_t limit)
 	n = scandir(path, &list, is_visible, alphasort);
 	if (n == -1)
 		log_warn("%s: %s", path, strerror(errno));
+	*nopen = 0;
 	for (int i = 0; i < n; i++) {
 		if (scan_u32(list[i]->d_name, 1, UINT32_MAX, &cycle) == 0 &&
-		    cycle > best && cycle < limit && is_complete(g, dir, cycle))
-			best = cycle;
+		    cycle > best && cycle < limit) {
+			if (is_complete(g, dir, cycle))
+				best = cycle;
+			else
+				++*nopen;
+		}
 		free(list[i]);
 	}
 	if (n >= 0)
@@ -148,18 +154,29 @@ static int
 choose_cycles(struct again *g, const struct gen_start *at, const char *was)
 {
 	const char *said = at->more ? strstr(was, "cycles=") : NULL;
+	int nopen;
 
 	if (said != NULL &&
 	    sscanf(said, "cycles=%u,%u", &g->now, &g->before) == 2)
 		return 0;
-	g->now = g->asked_now != 0 ? g->asked_now
-				   : last_complete(g, at->file, UINT32_MAX);
+	g->now = g->asked_now != 0
+	    ? g->asked_now
+	    : last_complete(g, at->file, UINT32_MAX, &nopen);
 	if (g->now == 0) {
-		log_warn("%s: no complete cycle of list %u", at->file, g->list);
+		log_warn("%s: no complete cycle of list %u%s", at->file,
+		    g->list,
+		    nopen > 0 ? ", only such as are still being filed: -C "
+				"takes one of them"
+			      : "");
 		return -1;
 	}
-	g->before = g->asked_before != 0 ? g->asked_before
-					 : last_complete(g, at->file, g->now);
+	g->before = g->asked_before != 0
+	    ? g->asked_before
+	    : last_complete(g, at->file, g->now, &nopen);
+	if (g->before == 0)
+		log_warn("list %u: no complete cycle before %u to compare "
+			 "with: all of its destinations are new",
+		    g->list, g->now);
 	return 0;
 }
 
@@ -247,11 +264,12 @@ static void
 identify(struct again *g, char id[GEN_IDENTITY_MAX])
 {
 	const struct addr *a;
-	uint64_t n = 0, sum = 0;
+	uint64_t n = 0, sum = 0, of[RERUN_CLASSES] = {0};
 
 	rerun_rewind(g->found, &g->order);
 	while ((a = rerun_next(g->found)) != NULL) {
 		sum = permute_mix(sum, addr_hash(a));
+		of[rerun_class_of_last(g->found)]++;
 		n++;
 	}
 	snprintf(id, GEN_IDENTITY_MAX,
@@ -260,6 +278,9 @@ identify(struct again *g, char id[GEN_IDENTITY_MAX])
 	log_info("list %u: cycle %u beside %u: %llu traces, %llu targets",
 	    g->list, g->now, g->before, (unsigned long long)g->traces,
 	    (unsigned long long)n);
+	for (int i = 0; i < g->order.n; i++)
+		log_info("%llu %s", (unsigned long long)of[g->order.classes[i]],
+		    rerun_class_name(g->order.classes[i]));
 }
 
 static int

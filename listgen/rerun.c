@@ -247,6 +247,17 @@ rerun_next(struct rerun *r)
 	return NULL;
 }
 
+enum rerun_class
+rerun_class_of_last(const struct rerun *r)
+{
+	return r->order.classes[r->turn];
+}
+
+const char *rerun_class_name(enum rerun_class class)
+{
+	return names[class];
+}
+
 static int
 class_of(const char *name)
 {

@@ -61,6 +61,10 @@ void rerun_rewind(struct rerun *r, const struct rerun_order *order);
 /* The next destination; NULL at the end. */
 const struct addr *rerun_next(struct rerun *r);
 
+/* The class for which the last one was given out, and the word of a class. */
+enum rerun_class rerun_class_of_last(const struct rerun *r);
+const char *rerun_class_name(enum rerun_class class);
+
 /* "changed,new": NULL with *OUT, or a static reason. */
 const char *rerun_order_scan(const char *text, struct rerun_order *out);
 
