@@ -149,6 +149,23 @@ beat_bad_lists(const struct beat *b, struct beat_list *first)
 	return n;
 }
 
+char *
+beat_bad_why(const struct beat *b, char *buf, size_t size)
+{
+	struct beat_list list;
+	size_t n = beat_bad_lists(b, &list);
+	char key[32], what[200], more[48] = "";
+
+	snprintf(key, sizeof(key), "trouble.%s", list.number);
+	beat_value(b, key, what, sizeof(what));
+	if (n > 1)
+		snprintf(more, sizeof(more), "; %zu more list%s", n - 1,
+		    n > 2 ? "s" : "");
+	snprintf(buf, size, "list %s (%s): %s%s", list.number, list.name,
+	    what[0] != '\0' ? what : "misbehaves", more);
+	return buf;
+}
+
 static int
 is_late(const struct beat *b, int64_t now_s)
 {

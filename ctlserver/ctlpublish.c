@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,12 +185,19 @@ make_folders(void)
 static int
 run_init(struct repo *repo, const char *arg)
 {
+	char buf[SIGNED_KEY_STRLEN];
 	struct repo_set set;
+	struct signed_trust tr;
 
 	(void)arg;
 	if (repo_get(repo, "none", 0, &set) == -1 ||
 	    set.version[SIGNED_ROOT] != 0) {
 		log_warn("%s is a control repository already", opts.dir);
+		/* Who has a new monitor wants to know it again. */
+		if (publish_trust(repo, &tr) == 0)
+			printf("root %s\n",
+			    signed_key_str(&tr.anchor.list[0], buf));
+		signed_trust_clear(&tr);
 		return EXIT_PERMANENT;
 	}
 	if (make_folders() == -1 ||
@@ -234,6 +242,10 @@ publish(struct plan *p, int canary)
 	char **waiting = repo_names(p->repo->waiting, &n);
 
 	repo_names_free(waiting, n);
+	if (plan_check(p) > 0) {
+		log_warn("nothing is published");
+		return EXIT_PERMANENT;
+	}
 	if (!plan_print(p) && n == 0) {
 		printf("nothing is changed\n");
 		/* But who switched it may have been killed before saying so. */
@@ -257,10 +269,12 @@ has_canary(const struct plan *p)
 static int
 run_publish(struct repo *repo, const char *arg)
 {
-	struct plan p = {.keys = opts.keys};
+	struct plan p = {.keys = opts.keys, .what = "publish"};
 	int code = EXIT_PERMANENT;
 
-	(void)arg;
+	/* Of renew, which role. */
+	if (arg != NULL)
+		p.what = *arg == 'r' ? "renew release" : "renew assign";
 	if (plan_tree(&p, repo, 1) == 0 && has_canary(&p))
 		code = publish(&p, opts.canary);
 	plan_clear(&p);
@@ -277,6 +291,7 @@ run_promote(struct repo *repo, const char *arg)
 	for (;;) {
 		lock = take_lock(repo);
 		rc = publish_promote(repo, after_s, say);
+		fflush(stdout);
 		/* While we wait, others may publish, or stop all. */
 		close(lock);
 		if (rc != 1 || !opts.wait)
@@ -299,9 +314,10 @@ one_before(const struct repo *repo)
 static int
 run_rollback(struct repo *repo, const char *arg)
 {
-	struct plan p = {.keys = opts.keys};
 	uint64_t number = one_before(repo);
+	struct plan p = {.keys = opts.keys};
 	int code = EXIT_PERMANENT;
+	char what[40];
 
 	if (arg != NULL && scan_u64(arg, 1, INT64_MAX, &number) == -1)
 		number = 0;
@@ -309,8 +325,14 @@ run_rollback(struct repo *repo, const char *arg)
 		log_warn("no such publication: see ctlpublish log");
 		return EXIT_PERMANENT;
 	}
+	snprintf(what, sizeof(what), "rollback %" PRIu64, number);
+	p.what = what;
 	if (plan_history(&p, repo, number) == 0 && has_canary(&p))
 		code = publish(&p, opts.canary);
+	if (code == EXIT_DONE)
+		printf(
+		    "your files are as they were: ctlpublish diff shows what "
+		    "the next publish would bring again\n");
 	plan_clear(&p);
 	return code;
 }
@@ -321,12 +343,15 @@ run_withdraw(struct repo *repo, const char *arg)
 	struct plan p = {.keys = opts.keys};
 	uint8_t sha[SIGNED_SHA_LEN];
 	int code = EXIT_PERMANENT;
+	char what[40];
 
 	if (segment_dir_unhex(arg, sha, sizeof(sha)) == -1) {
 		log_warn(
 		    "%s: is not a SHA-256 of 64 lower-case hex digits", arg);
 		return EXIT_PERMANENT;
 	}
+	snprintf(what, sizeof(what), "withdraw %.8s...", arg);
+	p.what = what;
 	if (plan_without(&p, repo, sha) == 0)
 		code = publish(&p, 0);
 	plan_clear(&p);
@@ -390,7 +415,7 @@ run_renew(struct repo *repo, const char *arg)
 		return EXIT_DONE;
 	if (arg[0] == 'r' && say_stop_again(repo) == -1)
 		return EXIT_PERMANENT;
-	return run_publish(repo, NULL);
+	return run_publish(repo, arg);
 }
 
 static int

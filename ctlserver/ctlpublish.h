@@ -32,6 +32,7 @@ struct tree_object {
 
 struct tree {
 	const struct repo *store; /* where objects go; NULL: only looked at */
+	const struct signed_release *last; /* that is stored last; NULL: none */
 	unsigned int errors; /* each was logged */
 	char **said; /* nsaid: which; a group's would come for each monitor */
 	size_t nsaid;
@@ -46,9 +47,11 @@ struct tree {
 	size_t ncanaries;
 };
 
-/* Read and check all of DIR; objects go to STORE if it is not NULL.  Every error
- * is logged with file and line.  Their number. */
-unsigned int tree_load(struct tree *t, const struct repo *store);
+/* Read and check all of DIR; objects go to STORE if it is not NULL; what LAST, the
+ * release stored last, has withdrawn is an error.  Every error is logged with file
+ * and line.  Their number. */
+unsigned int tree_load(struct tree *t, const struct repo *store,
+    const struct signed_release *last);
 void tree_clear(struct tree *t);
 
 /* Of DIR/release only the lives and the canaries, whatever else is wrong in it:
@@ -72,6 +75,7 @@ struct plan_text {
 
 struct plan {
 	const char *keys; /* folder of the keys; set by the caller */
+	const char *what; /* the command, for the log; set by the caller */
 	struct repo *repo;
 	struct tree tree;
 	int whole; /* monitors that are not in it go */
@@ -91,6 +95,7 @@ int plan_history(struct plan *p, struct repo *repo, uint64_t number);
 
 /* From what is current, without the object SHA and the lists that run it. */
 int plan_without(struct plan *p, struct repo *repo, const uint8_t *sha);
+
 void plan_clear(struct plan *p);
 
 /* Judge head and body of all as the monitors will.  Faults, each logged. */

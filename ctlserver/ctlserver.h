@@ -180,6 +180,10 @@ struct beat_list { /* of one that has misbehaved */
  * first of them. */
 size_t beat_bad_lists(const struct beat *b, struct beat_list *first);
 
+/* If there are any: "list 3 (mine): WHAT; 1 more list" to BUF of SIZE bytes, which
+ * it returns. */
+char *beat_bad_why(const struct beat *b, char *buf, size_t size);
+
 /* Why B is not good at NOW_S, a static reason; NULL: it is. */
 const char *beat_trouble(const struct beat *b, int64_t now_s);
 

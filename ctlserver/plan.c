@@ -286,12 +286,15 @@ begin(struct plan *p, struct repo *repo)
 int
 plan_tree(struct plan *p, struct repo *repo, int store)
 {
+	struct signed_release last;
 	unsigned int errors;
 
 	if (begin(p, repo) == -1)
 		return -1;
 	p->whole = 1;
-	errors = tree_load(&p->tree, store ? repo : NULL);
+	last_release(p, &last);
+	errors = tree_load(&p->tree, store ? repo : NULL, &last);
+	signed_release_clear(&last);
 	if (errors > 0) {
 		log_warn("%u error%s", errors, errors == 1 ? "" : "s");
 		return -1;
@@ -402,10 +405,11 @@ drop_code(struct schedule *s, size_t at)
 	s->ncodes--;
 }
 
-static void
+/* Non-zero when something of S was it. */
+static int
 drop_object(struct schedule *s, const uint8_t *sha)
 {
-	size_t kept = 0;
+	size_t kept = 0, ncodes = s->ncodes, nfiles = s->nfiles;
 
 	for (size_t i = s->ncodes; i-- > 0;) {
 		if (memcmp(s->codes[i].sha, sha, SIGNED_SHA_LEN) == 0)
@@ -419,8 +423,10 @@ drop_object(struct schedule *s, const uint8_t *sha)
 			    s->monitor, s->files[i].name, s->files[i].list);
 	}
 	s->nfiles = kept;
+	return s->ncodes != ncodes || s->nfiles != nfiles;
 }
 
+/* 0, or 1: MONITOR had it; -1. */
 static int
 add_without(struct plan *p, const char *monitor, const uint8_t *sha)
 {
@@ -428,7 +434,7 @@ add_without(struct plan *p, const char *monitor, const uint8_t *sha)
 	struct repo_set set;
 	struct schedule *s = NULL;
 	char *body = NULL;
-	int rc;
+	int rc, had;
 
 	snprintf(h.monitor, sizeof(h.monitor), "%s", monitor);
 	if (repo_get(p->repo, monitor, 0, &set) == 0)
@@ -441,10 +447,10 @@ add_without(struct plan *p, const char *monitor, const uint8_t *sha)
 		log_warn("%s: what it has now cannot be read", monitor);
 		return -1;
 	}
-	drop_object(s, sha);
+	had = drop_object(s, sha);
 	rc = add_assign(p, monitor, schedule_print(s));
 	schedule_free(s);
-	return rc;
+	return rc == 0 ? had : rc;
 }
 
 /* The body of the last release, SHA withdrawn. */
@@ -477,17 +483,21 @@ plan_without(struct plan *p, struct repo *repo, const uint8_t *sha)
 {
 	char **names;
 	size_t n;
-	int rc = 0;
+	int rc = 0, had = 0;
 
 	if (begin(p, repo) == -1)
 		return -1;
 	tree_settings(&p->tree);
 	settle_release(p, withdrawing_body(p, sha));
 	names = repo_names(repo->current, &n);
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc != -1; i++) {
 		rc = add_without(p, names[i], sha);
+		had |= rc == 1;
+	}
 	repo_names_free(names, n);
-	return rc;
+	if (rc != -1 && !had)
+		printf("no schedule that is published now has it\n");
+	return rc == -1 ? -1 : 0;
 }
 
 /* --- the plan ---------------------------------------------------------------- */

@@ -214,6 +214,7 @@ remember(const struct plan *p, int canary)
 	for (size_t i = 0; i < p->nassigns; i++)
 		fprintf(f, "assign %s %" PRIu64 "\n",
 		    p->assigns[i].head.monitor, p->assigns[i].head.version);
+	fprintf(f, "by %s\n", p->what);
 	if (fclose(f) != 0)
 		abort();
 	snprintf(name, sizeof(name), "%" PRIu64, number);
@@ -225,7 +226,7 @@ remember(const struct plan *p, int canary)
 static void
 log_one(const struct repo *repo, uint64_t number)
 {
-	char name[24], when[40], *text, kind[16];
+	char name[24], when[40], *text, kind[16], *by;
 	size_t len, assigns = 0;
 	uint64_t release;
 	int64_t at_s;
@@ -242,9 +243,11 @@ log_one(const struct repo *repo, uint64_t number)
 		t = (time_t)at_s;
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ",
 		    gmtime_r(&t, &tm));
-		printf("%s  %s  release %" PRIu64 "  %zu monitor%s%s\n", name,
+		by = strstr(text, "\nby ");
+		printf("%s  %s  release %" PRIu64 "  %zu monitor%s%s  %s", name,
 		    when, release, assigns, assigns == 1 ? "" : "s",
-		    strcmp(kind, "canary") == 0 ? "  canaries first" : "");
+		    strcmp(kind, "canary") == 0 ? "  canaries first" : "",
+		    by != NULL ? by + 4 : "\n");
 	}
 	free(text);
 }
@@ -253,9 +256,16 @@ void
 publish_log(const struct repo *repo)
 {
 	uint64_t last = publish_last(repo);
+	size_t n;
+	char **names = repo_names(repo->waiting, &n);
 
 	for (uint64_t i = 1; i <= last; i++)
 		log_one(repo, i);
+	for (size_t i = 0; i < n; i++)
+		printf("%s%s", i == 0 ? "wait for promote: " : " ", names[i]);
+	if (n > 0)
+		printf("\n");
+	repo_names_free(names, n);
 }
 
 /* --- all of it ----------------------------------------------------------------- */

@@ -118,7 +118,7 @@ publish_stop(struct repo *repo, const char *keys, int stop, const char *reason)
 static const char *
 not_yet(const struct repo *repo, int beats, const char *name, int64_t after_s)
 {
-	static char why[128];
+	static char why[256];
 	struct repo_set set = {{0}};
 	const char *trouble;
 	struct beat b;
@@ -131,6 +131,8 @@ not_yet(const struct repo *repo, int beats, const char *name, int64_t after_s)
 	trouble = beat_trouble(&b, now_s);
 	well_s = b.well_s;
 	have = beat_number(&b, "assign");
+	if (trouble != NULL && strcmp(trouble, "list held") == 0)
+		trouble = beat_bad_why(&b, why, sizeof(why));
 	beat_free(&b);
 	if (trouble != NULL)
 		return trouble;

@@ -135,7 +135,8 @@ put_done(const struct row *r, char *out)
 		asked += n;
 		done += f;
 	}
-	if (asked == 0)
+	/* Without the Prober's status nobody knows what is finished. */
+	if (asked == 0 || !has(r, "backlog"))
 		strcpy(out, "-");
 	else
 		snprintf(out, CELL_LEN, "%.0f%%",
@@ -234,17 +235,7 @@ why_refused(struct row *r)
 static void
 why_list(struct row *r)
 {
-	struct beat_list list;
-	size_t n = beat_bad_lists(&r->beat, &list);
-	char key[32], what[VALUE_LEN / 2], more[CELL_LEN] = "";
-
-	snprintf(key, sizeof(key), "trouble.%s", list.number);
-	beat_value(&r->beat, key, what, sizeof(what));
-	if (n > 1)
-		snprintf(more, sizeof(more), "; %zu more list%s", n - 1,
-		    n > 2 ? "s" : "");
-	snprintf(r->why, VALUE_LEN, "list %s (%s): %s%s", list.number,
-	    list.name, what[0] != '\0' ? what : "misbehaves", more);
+	beat_bad_why(&r->beat, r->why, VALUE_LEN);
 }
 
 static void

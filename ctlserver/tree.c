@@ -63,6 +63,22 @@ add_rule(struct tree *t, const char *line)
 	t->rules = rules;
 }
 
+/* Is there a line of KEY and NAME already?  Prefixes may be, and are many. */
+static int
+is_there(const struct tree *t, const char *key, const char *name)
+{
+	size_t k = strlen(key), n = strlen(name);
+	const char *p = t->rules;
+
+	for (; strcmp(key, "dnp") != 0 && *p != '\0'; p = strchr(p, '\n') + 1) {
+		if (strncmp(p, key, k) == 0 && p[k] == ' ' &&
+		    strncmp(p + k + 1, name, n) == 0 &&
+		    (p[k + 1 + n] == ' ' || p[k + 1 + n] == '\n'))
+			return 1;
+	}
+	return 0;
+}
+
 /* A line that goes into the text: judged alone as it will be there. */
 static const char *
 set_rule(void *ctx, char **words, int nwords, int line)
@@ -81,6 +97,11 @@ set_rule(void *ctx, char **words, int nwords, int line)
 	if (signed_release_parse(&h, text, &r, &f) == -1)
 		return f.text;
 	signed_release_clear(&r);
+	if (is_there(t, words[0], words[1])) {
+		snprintf(f.text, sizeof(f.text), "%s %s is there already",
+		    words[0], words[1]);
+		return f.text;
+	}
 	add_rule(t, text);
 	return NULL;
 }
@@ -238,11 +259,26 @@ fill_in(struct tree *t, const struct include *inc, struct schedule_file *f,
 }
 
 static void
+check_withdrawn(struct tree *t, const struct include *inc,
+    const struct schedule_file *f, const char *path)
+{
+	struct include_line at = include_where(inc, f->line);
+
+	if (signed_release_withdrawn(&t->parsed, f->sha))
+		complain(
+		    t, at.file, at.line, "%s was withdrawn, see release", path);
+	else if (t->last != NULL && signed_release_withdrawn(t->last, f->sha))
+		complain(t, at.file, at.line,
+		    "%s was withdrawn by ctlpublish withdraw: make it another "
+		    "one, or take out what runs it",
+		    path);
+}
+
+static void
 fill_files(struct tree *t, const struct include *inc, const char *monitor,
     struct schedule *s)
 {
 	char own[PATH_MAX], path[PATH_MAX];
-	struct include_line at;
 
 	for (size_t i = 0; i < s->nfiles; i++) {
 		snprintf(
@@ -250,14 +286,13 @@ fill_files(struct tree *t, const struct include *inc, const char *monitor,
 		snprintf(path, sizeof(path), "files/%s", s->files[i].name);
 		fill_in(
 		    t, inc, &s->files[i], access(own, F_OK) == 0 ? own : path);
+		check_withdrawn(
+		    t, inc, &s->files[i], access(own, F_OK) == 0 ? own : path);
 	}
 	for (size_t i = 0; i < s->ncodes; i++) {
 		snprintf(path, sizeof(path), "code/%s", s->codes[i].name);
 		fill_in(t, inc, &s->codes[i], path);
-		at = include_where(inc, s->codes[i].line);
-		if (signed_release_withdrawn(&t->parsed, s->codes[i].sha))
-			complain(t, at.file, at.line,
-			    "%s was withdrawn, see release", path);
+		check_withdrawn(t, inc, &s->codes[i], path);
 	}
 }
 
@@ -355,16 +390,19 @@ check_names(struct tree *t)
 /* --- the whole ------------------------------------------------------------- */
 
 unsigned int
-tree_load(struct tree *t, const struct repo *store)
+tree_load(
+    struct tree *t, const struct repo *store, const struct signed_release *last)
 {
 	memset(t, 0, sizeof(*t));
 	t->store = store;
+	t->last = last;
 	t->rules = xstrdup("");
 	t->release_life_s = RELEASE_LIFE_S;
 	t->assign_life_s = ASSIGN_LIFE_S;
 	load_release(t);
 	load_monitors(t);
 	check_names(t);
+	t->last = NULL;
 	return t->errors;
 }
 
