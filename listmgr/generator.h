@@ -191,9 +191,10 @@ struct generator {
 	char **orders; /* norders lines it is still to be told */
 	size_t norders;
 
-	/* New cycles that it was asked for: one is told at a time, and is there
-	 * when a cycle begins that is not `after'. */
+	/* New cycles that it owes; one is paid when a cycle begins that is not
+	 * `after'. */
 	uint32_t due;
+	uint32_t untold; /* of the last of them its process; 0 or 1 */
 	uint32_t after; /* 0: not known */
 	uint32_t begun; /* the cycle that it began last, of any process */
 	int64_t due_ns; /* started_ns of the process that was there then */

@@ -94,22 +94,31 @@ forget_updates(struct generator *g)
 
 /* --- a new cycle ---------------------------------------------------------- */
 
+/* Non-zero when the process that runs was told of all that is owed. */
+static int
+was_told(const struct generator *g)
+{
+	return g->state == GENERATOR_RUNNING && g->untold == 0 &&
+	    g->due_told_ns == g->started_ns;
+}
+
 void
 generator_due(struct generator *g, uint32_t after)
 {
-	/* One that a process was told of is under way: this is another.  What
-	 * nobody could be told of yet is one. */
-	if (g->due > 0) {
-		g->due = g->state == GENERATOR_RUNNING &&
-			g->due_told_ns == g->started_ns
-		    ? 2
-		    : g->due;
+	/* What nobody could be told of yet is one. */
+	if (g->due > 0 && !was_told(g))
 		return;
-	}
-	g->due = 1;
-	g->after = after;
+	if (g->due++ == 0)
+		g->after = after;
+	g->untold = 1;
 	g->due_ns = g->state == GENERATOR_RUNNING ? g->started_ns : 0;
-	g->due_told_ns = 0;
+}
+
+/* A process that was started since what is owed was asked for. */
+static int
+is_later(const struct generator *g)
+{
+	return g->due_ns != g->started_ns && g->due_told_ns != g->started_ns;
 }
 
 /* What was in the pipe when it was told may be the begin of a cycle that does
@@ -123,10 +132,10 @@ generator_begins(struct generator *g, uint32_t cycle)
 	g->begun = cycle;
 	if (g->due > 0 && cycle != g->after &&
 	    (g->after != 0 || g->due_told_ns == g->started_ns)) {
-		g->due--;
+		g->due = is_later(g) ? 0 : g->due - 1;
+		if (g->due == 0)
+			g->untold = 0;
 		g->after = cycle;
-		g->due_ns = g->started_ns;
-		g->due_told_ns = 0;
 		news = 1;
 	}
 	if (news && g->host->begun != NULL)
@@ -139,15 +148,16 @@ tell_due(struct generator *g)
 {
 	char line[32] = "new-cycle\n";
 
-	if (g->due == 0 || g->due_told_ns == g->started_ns)
+	if (g->due > 0 && is_later(g))
+		g->due = g->untold = 1;
+	if (g->untold == 0)
 		return 0;
 	if (g->due_ns != g->started_ns && g->after != 0)
 		snprintf(line, sizeof(line), "new-cycle %u\n", g->after);
 	if (generator_say(g, line) == -1)
 		return -1;
-	if (g->due_ns != g->started_ns)
-		g->due = 1;
 	g->due_told_ns = g->started_ns;
+	g->untold = 0;
 	return 0;
 }
 
