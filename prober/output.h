@@ -37,6 +37,10 @@ int output_cycle_begin(struct output *o, const struct output_cycle *c);
 void output_cycle_end(struct output *o, int handle, uint32_t stop);
 /* 0, or -1: no room now, keep the record and try after the next tick. */
 int output_record(struct output *o, int handle, struct technique_record *rec);
+/* Would somebody look at what is not finished, and can he now? */
+int output_wants_partial(const struct output *o, int handle);
+/* A record of what is not finished: to be shown, not kept. */
+void output_partial(struct output *o, int handle, struct technique_record *rec);
 /* At least once a second.  Non-zero: no room, admit nothing. */
 int output_tick(struct output *o, int64_t now_ns);
 /* Seal the segment, or swap nothing.  0, or -1 + errno. */
@@ -53,6 +57,10 @@ struct output_ops {
 	int (*cycle_begin)(struct output *o, const struct output_cycle *c);
 	void (*cycle_end)(struct output *o, int handle, uint32_t stop);
 	int (*record)(
+	    struct output *o, int handle, struct technique_record *rec);
+	/* Both NULL: it keeps results only. */
+	int (*wants_partial)(const struct output *o, int handle);
+	void (*partial)(
 	    struct output *o, int handle, struct technique_record *rec);
 	int (*tick)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);

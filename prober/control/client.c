@@ -53,9 +53,9 @@ context_of(const struct client *cl, const struct run *run)
 	return ctx;
 }
 
-/* c->body as DATA; ID 0: of no task. */
+/* c->body as DATA; ID 0: of no task.  WORD is said behind the id. */
 static void
-say_data(struct client *cl, uint64_t id)
+say_data_word(struct client *cl, uint64_t id, const char *word)
 {
 	struct control *c = cl->control;
 	const struct wbuf *b = &c->body;
@@ -66,10 +66,17 @@ say_data(struct client *cl, uint64_t id)
 		b = &c->text;
 	}
 	if (id != 0 && is_2026(cl))
-		chan_printf(cl->chan, "DATA %zu id-%ju", b->len, (uintmax_t)id);
+		chan_printf(
+		    cl->chan, "DATA %zu id-%ju%s", b->len, (uintmax_t)id, word);
 	else
 		chan_printf(cl->chan, "DATA %zu", b->len);
 	chan_write(cl->chan, b->p, b->len);
+}
+
+static void
+say_data(struct client *cl, uint64_t id)
+{
+	say_data_word(cl, id, "");
 }
 
 void
@@ -93,16 +100,14 @@ client_begin(struct client *cl, struct run *run)
 	say_data(cl, 0);
 }
 
-void
-client_result(struct client *cl, struct run *run, struct technique_record *rec)
+/* REC into c->body. */
+static void
+make_body(
+    const struct client *cl, struct run *run, struct technique_record *rec)
 {
 	struct wbuf *b = &cl->control->body;
 	struct show_context ctx = context_of(cl, run);
 
-	if (cl->silent) {
-		run->feed->lost++;
-		return;
-	}
 	wbuf_reset(b);
 	if (cl->format == CLIENT_WARTS)
 		warts_result_encode(
@@ -110,7 +115,30 @@ client_result(struct client *cl, struct run *run, struct technique_record *rec)
 	else
 		show_result(b, (enum show_format)cl->format, &ctx, rec->type,
 		    &rec->trace);
+}
+
+void
+client_result(struct client *cl, struct run *run, struct technique_record *rec)
+{
+	if (cl->silent) {
+		run->feed->lost++;
+		return;
+	}
+	make_body(cl, run, rec);
 	say_data(cl, rec->number);
+}
+
+int
+client_wants_partial(const struct client *cl)
+{
+	return is_2026(cl) && !cl->silent && client_takes(cl);
+}
+
+void
+client_partial(struct client *cl, struct run *run, struct technique_record *rec)
+{
+	make_body(cl, run, rec);
+	say_data_word(cl, rec->number, " inprog");
 }
 
 void

@@ -229,6 +229,11 @@ void client_begin(struct client *cl, struct run *run);
 /* A result of RUN for the client. */
 void
 client_result(struct client *cl, struct run *run, struct technique_record *rec);
+/* One that is not finished: only clients of 2026 know of such, and who has much
+ * to read misses it. */
+int client_wants_partial(const struct client *cl);
+void client_partial(
+    struct client *cl, struct run *run, struct technique_record *rec);
 /* RUN is over: the cycle's stop, and the connection ends. */
 void client_end(struct client *cl, struct run *run, uint32_t stop);
 /* Its queue has become empty. */

@@ -62,6 +62,18 @@ set_number(struct parse *ps, const struct technique_opt *o, const char *arg)
 }
 
 static int
+set_stream(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	uint32_t v;
+
+	if (scan_u32(arg, o->min, o->max, &v) == -1)
+		return refuse(ps, "-%c failed: %s must be within %u - %u",
+		    o->letter, o->name, o->min, o->max);
+	ps->m->partial = (uint8_t)v;
+	return 0;
+}
+
+static int
 set_word(struct parse *ps, const struct technique_opt *o, const char *arg)
 {
 	for (uint8_t i = 0; o->words[i] != NULL; i++) {
@@ -161,6 +173,8 @@ set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 		return set_hex(ps, o, arg);
 	case OPT_SECONDS:
 		return set_seconds(ps, o, arg);
+	case OPT_STREAM:
+		return set_stream(ps, o, arg);
 	case OPT_ADDR:
 		return set_addr(ps, o, arg);
 	case OPT_CALL:
