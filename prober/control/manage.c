@@ -11,6 +11,7 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 #include "prober/control/control.h"
+#include "prober/tech/stopset.h"
 
 #define WINDOW_MAX 65535
 
@@ -320,13 +321,13 @@ do_help(struct client *cl, char *args)
 	    "set shutdown source");
 }
 
-/* A local stop set that nobody has is no error to speak of, but scamper
- * says so. */
 static void
 do_lss_clear(struct client *cl, char *args)
 {
 	if (*args == '\0')
 		chan_printf(cl->chan, "ERR usage: lss-clear [lss-name]");
+	else if (stopset_clear(args) == 0)
+		chan_printf(cl->chan, "OK lss-clear %.200s", args);
 	else
 		chan_printf(cl->chan, "ERR lss-clear %.200s failed", args);
 }

@@ -149,6 +149,24 @@ def conversation(port):
     lines = sorted(plain(x) for x in c.end() if x != "MORE")
     said.append(("at once", lines))
 
+    # A local stop set is known once a trace has named it; cleared, it stops
+    # no more.
+    c, m = Client(port), Client(port)
+    c.say("attach format json")
+    c.until("DATA")
+    sets, hops = [m.ask("lss-clear here")], []
+    for clear in ("", "", "lss-clear here", "lss-clear there"):
+        if clear:
+            sets.append(m.ask(clear))
+        c.ask("trace -w 1 -f 3 -Z here 11.0.0.13")
+        c.until("DATA")
+        hops.append(len(json.loads(c.data[-1][1])["hops"]))
+    if [hops[0] - n for n in hops] != [0, 1, 0, 1]:
+        sys.exit("FAILED: stop sets: %s" % hops)
+    said.append(("stop sets", sets))
+    c.say("done")
+    c.end()
+
     # A byte that is none of a line's ends the conversation.
     c = Client(port)
     c.say("get\tpps")
