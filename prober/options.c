@@ -251,9 +251,6 @@ set_other_word(const char *arg)
 		if (strcasecmp(arg, cannot[i].word) == 0)
 			return cannot[i].why;
 	}
-	if (scan_keyvalue(arg, "client-certfile") != NULL ||
-	    scan_keyvalue(arg, "client-privfile") != NULL)
-		return "the remote controller is not shown a certificate";
 	return "unknown word";
 }
 
@@ -262,16 +259,23 @@ set_control_word(struct options *o, const char *arg)
 {
 	const char *generation = scan_keyvalue(arg, "generation");
 	const char *ca = scan_keyvalue(arg, "cafile");
+	const char *cert = scan_keyvalue(arg, "client-certfile");
+	const char *key = scan_keyvalue(arg, "client-privfile");
 
 	if (generation != NULL)
 		return set_generation(o, generation);
 	if (ca != NULL)
-		o->control.ca = ca;
-	else if (strcasecmp(arg, "notls") == 0 ||
-	    strcasecmp(arg, "notls-remote") == 0)
-		o->control.tls = 0;
+		o->control.tls_files.ca = ca;
+	else if (cert != NULL)
+		o->control.tls_files.cert = cert;
+	else if (key != NULL)
+		o->control.tls_files.key = key;
+	else if (strcasecmp(arg, "notls") == 0)
+		o->control.tls = CONTROL_TLS_NEVER;
+	else if (strcasecmp(arg, "notls-remote") == 0)
+		o->control.tls = CONTROL_TLS_UNASKED;
 	else if (strcasecmp(arg, "tls") == 0)
-		o->control.tls = 2;
+		o->control.tls = CONTROL_TLS_ALWAYS;
 	else if (strcasecmp(arg, "outcopy") == 0)
 		o->control.outcopy = 1;
 	else
@@ -459,6 +463,9 @@ check(struct options *o, char **operands, int n)
 	    (strlen(o->monitor) > MONITOR_MAX ||
 		o->monitor[strspn(o->monitor, MONITOR_CHARS)] != '\0'))
 		return "-M: with -R a name has letters, digits, . and - only";
+	if (o->control.tls_files.key != NULL &&
+	    o->control.tls_files.cert == NULL)
+		return "-O client-privfile= goes with client-certfile=";
 	if (o->list_name != NULL && *o->list_name == '\0')
 		return "-l: the name is empty";
 	return NULL;
@@ -476,7 +483,7 @@ options_parse(struct options *o, int argc, char **argv)
 	o->polite.prefix_len[0] = 24;
 	o->polite.prefix_len[1] = 48;
 	o->control.generation = 2021;
-	o->control.tls = 1;
+	o->control.tls = CONTROL_TLS_NAMES;
 	first = options_alias(o, argc, argv);
 	if (first == 0)
 		first = prog_options(&usage, table, argc, argv, o);

@@ -58,6 +58,8 @@ on_reload(int signo, short what, void *arg)
 	(void)what;
 	polite_tick(&p->e);
 	engine_kick(&p->e);
+	if (options_has_clients(&p->opt))
+		control_reload(p->e.source);
 	if (p->opt.dnp == NULL)
 		return;
 	dnp = prefixset_load(p->opt.dnp, conf_log_error, NULL);

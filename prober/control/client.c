@@ -31,7 +31,6 @@
 #include "prober/polite.h"
 
 #define PRIORITY_MAX 100000
-#define LAST_WORDS_MS 300
 
 static int
 is_2026(const struct client *cl)
@@ -517,11 +516,11 @@ leave_feed(struct client *cl)
 }
 
 void
-client_free(struct client *cl)
+client_free(struct client *cl, int ms)
 {
 	struct control *c = cl->control;
 
-	chan_flush(cl->chan, LAST_WORDS_MS);
+	chan_flush(cl->chan, ms);
 	leave_feed(cl);
 	TAILQ_REMOVE(&c->clients, cl, link);
 	c->nclients--;
@@ -538,7 +537,7 @@ on_closed(struct chan *ch, const char *why, void *arg)
 
 	(void)ch;
 	log_debug("%s: %s", cl->name, why);
-	client_free(cl);
+	client_free(cl, 0);
 }
 
 /* It has read: its measurements go on. */

@@ -332,28 +332,13 @@ do_lss_clear(struct client *cl, char *args)
 		chan_printf(cl->chan, "ERR lss-clear %.200s failed", args);
 }
 
-static void
-do_remote(struct client *cl, char *args)
-{
-	struct control *c = cl->control;
-
-	if (strcasecmp(args, "list") != 0) {
-		chan_printf(cl->chan, "ERR usage: remote [list]");
-		return;
-	}
-	if (c->remote != NULL)
-		chan_printf(
-		    cl->chan, "INFO server '%s'", remote_describe(c->remote));
-	chan_printf(cl->chan, "OK");
-}
-
 static const struct verb verbs[] = {
     {"get", do_get},
     {"help", do_help},
     {"lss-clear", do_lss_clear},
     {"observe", sources_observe},
     {"outfile", sources_outfile},
-    {"remote", do_remote},
+    {"remote", remotes_command},
     {"set", do_set},
     {"shutdown", do_shutdown},
     {"source", sources_source},

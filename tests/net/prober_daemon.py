@@ -9,6 +9,7 @@
     prober_daemon.py partial PORT        what is known before the end (-y)
     prober_daemon.py slow PORT PATH      one that does not read, one that leaves
     prober_daemon.py round PORT OUT      two files, priorities 3 and 1
+    prober_daemon.py ask PORT LINE...    each line's answer
     prober_daemon.py results FILE...     warts by sc_warts2json, without what no
                                          two runs share
 """
@@ -94,7 +95,10 @@ FRESH = [
     "set monitorname here", "get monitorname", "set command ping -c 1",
     "get command", "foo", " get pps", "shutdown", "shutdown zz",
     "shutdown cancel", "observe", "observe zz", "lss-clear",
-    "lss-clear foo", "remote list", "source", "source zz", "source list",
+    "lss-clear foo", "remote list", "remote add", "remote add ssl off",
+    "remote add server 127.0.0.1", "remote add server 127.0.0.1:9 ssl maybe",
+    "remote add server 127.0.0.1:9 foo bar", "remote delete",
+    "remote delete zz", "source", "source zz", "source list",
     "source list foo", "source add", "source add name x", "source update",
     "source update zz priority 1", "source cycle zz", "source delete zz",
     "outfile", "outfile zz", "outfile open", "outfile open name a",
@@ -450,6 +454,12 @@ def round_robin(port, out):
         sys.exit("FAILED: %s" % first)
 
 
+def ask(port, *lines):
+    c = Client(port)
+    for line in lines:
+        print(*c.ask(line), sep="\n")
+
+
 def results(*files):
     for line in subprocess.run(["sc_warts2json", *files], text=True,
                                capture_output=True, check=True
@@ -463,4 +473,5 @@ def results(*files):
 
 
 {"talk": talk, "survive": survive, "modern": modern, "partial": partial,
- "slow": slow, "round": round_robin, "results": results}[sys.argv[1]](*sys.argv[2:])
+ "slow": slow, "round": round_robin, "ask": ask,
+ "results": results}[sys.argv[1]](*sys.argv[2:])
