@@ -53,6 +53,7 @@ STRING_OPTION(set_spool, out.spool)
 STRING_OPTION(set_commands, commands)
 STRING_OPTION(set_status, status)
 STRING_OPTION(set_user, user)
+STRING_OPTION(set_config, config)
 FLAG_OPTION(set_addresses, addresses)
 FLAG_OPTION(set_command_words, command_words)
 FLAG_OPTION(set_file, file)
@@ -290,8 +291,10 @@ set_word(void *ctx, const char *arg)
 	const char *dnp = scan_keyvalue(arg, "dnp");
 	const char *blocks = scan_keyvalue(arg, "ring-blocks");
 
+	if (dnp != NULL && o->ndnp == OPTIONS_DNP_MAX)
+		return "too many do-not-probe files";
 	if (dnp != NULL)
-		o->dnp = dnp;
+		o->dnp[o->ndnp++] = dnp;
 	else if (blocks != NULL)
 		return set_number(blocks, 2, 65536, &o->ring_blocks);
 	else if (is_one_of(arg, formats))
@@ -327,6 +330,7 @@ static const struct prog_opt table[] = {
     {'U', NULL, "PATH", "obey clients of this local socket", set_control_path},
     {'R', NULL, "NAME:PORT", "obey the sc_remoted there", set_remote},
     {'n', NULL, "IP", "name server", set_nameserver},
+    {'g', NULL, "FILE", "which measurements are enabled", set_config},
     {'F', NULL, "FIREWALL", "not on this system", set_firewall},
     {'d', NULL, "FILE", "there is none here", set_debug_file},
     {'H', "hold", "TIME", "hold time of an address being probed (5s)",

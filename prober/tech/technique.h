@@ -194,7 +194,15 @@ struct measurement {
  */
 struct measurement *technique_parse(
     const char *text, struct addr *target, char *why, size_t why_size);
+/* The same for what was accepted before: also of one that is disabled. */
+struct measurement *technique_parse_old(
+    const char *text, struct addr *target, char *why, size_t why_size);
 void technique_unref(struct measurement *m);
+
+/* From now on technique_parse() refuses that row of the table, or does not. */
+void technique_enable(size_t row, int on);
+/* Would technique_parse() refuse all of TECH? */
+int technique_is_disabled(const struct technique *tech);
 
 /* The source port, ICMP id of this process: (pid & 0xffff) | 0x8000. */
 uint16_t technique_default_port(void);
