@@ -212,10 +212,6 @@ set_generation(struct options *o, const char *arg)
 	return NULL;
 }
 
-/* -O words that choose an output format. */
-static const char *const formats[] = {
-    "text", "warts", "json", "warts.gz", NULL};
-
 /* Words of scamper's that ask for what is always so here. */
 static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
     "noinitndc", "ring", "noring", "ring-locked", "ring-nolocked", "dl-any",
@@ -225,8 +221,6 @@ static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
 static const struct {
 	const char *word, *why;
 } cannot[] = {
-    {"warts.bz2", "no bzip2 here: use warts.gz"},
-    {"warts.xz", "no xz here: use warts.gz"},
     {"planetlab", "there are no safe raw sockets on this system"},
     {"tsps", "give ping -T tsprespec= in a file of commands (cmdfile)"},
     {NULL, NULL},
@@ -297,7 +291,7 @@ set_word(void *ctx, const char *arg)
 		o->dnp[o->ndnp++] = dnp;
 	else if (blocks != NULL)
 		return set_number(blocks, 2, 65536, &o->ring_blocks);
-	else if (is_one_of(arg, formats))
+	else if (output_is_format(arg))
 		o->out.format = arg;
 	else if (strcasecmp(arg, "cmdfile") == 0)
 		o->cmdfile = 1;
@@ -324,7 +318,7 @@ static const struct prog_opt table[] = {
     {'C', NULL, "ID", "cycle number (0)", set_cycle},
     {'o', NULL, "FILE", "where results go, - is stdout (-)", set_output},
     {'O', NULL, "WORD",
-	"text, warts, warts.gz, json; cmdfile; dnp=FILE; see prober(8)",
+	"text, json, warts[.gz|.bz2|.xz]; cmdfile; dnp=FILE; see prober(8)",
 	set_word},
     {'P', NULL, "[IP:]PORT", "obey clients that connect there", set_port},
     {'U', NULL, "PATH", "obey clients of this local socket", set_control_path},

@@ -13,7 +13,7 @@ struct output_config {
 	const char *spool; /* directory, or NULL: write to PATH */
 	uint64_t quota_bytes; /* of the spool, 0: no limit */
 	const char *path; /* "-": standard output */
-	const char *format; /* text, warts, json, warts.gz; NULL: by suffix */
+	const char *format; /* output_is_format(); NULL: by suffix */
 	int append; /* to what is in the file */
 	const char *monitor; /* -M, or NULL */
 };
@@ -84,11 +84,18 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns);
 struct output *output_file_open(const struct output_config *cfg);
 struct output *output_file_try(const struct output_config *cfg);
 
-/* --- output_gz.c -------------------------------------------------------------- */
+/* --- output_gz.c, output_bz2.c, output_xz.c ------------------------------------ */
 
-/* Append LEN bytes at P to OUT as a gzip file of their own (RFC 1952).  A file
- * of such pieces is one that every reader of gzip takes, and it is whole after
- * each of them. */
+/* Append LEN bytes at P to OUT as a gzip (RFC 1952), bzip2 or xz file of their
+ * own.  A file of such pieces is one that every reader of these takes, and it is
+ * whole after each of them. */
 void output_gz_member(struct wbuf *out, const uint8_t *p, size_t len);
+void output_bz2_member(struct wbuf *out, const uint8_t *p, size_t len);
+void output_xz_member(struct wbuf *out, const uint8_t *p, size_t len);
+
+/* --- output_file.c -------------------------------------------------------------- */
+
+/* Is WORD one of the formats there are: text, warts.xz, ...? */
+int output_is_format(const char *word);
 
 #endif
