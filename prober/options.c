@@ -208,7 +208,7 @@ set_generation(struct options *o, const char *arg)
 	if (scan_u32(arg, 2021, 2026, &year) == -1 ||
 	    (year != 2021 && year != 2026))
 		return "generation is 2021 or 2026";
-	o->control.generation = year;
+	o->control.generation = o->out.generation = year;
 	return NULL;
 }
 

@@ -15,6 +15,7 @@ struct output_config {
 	const char *path; /* "-": standard output */
 	const char *format; /* output_is_format(); NULL: by suffix */
 	int append; /* to what is in the file */
+	uint32_t generation; /* of text and JSON, 2021 or 2026; 0: 2026 */
 	const char *monitor; /* -M, or NULL */
 };
 

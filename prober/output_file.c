@@ -42,6 +42,7 @@ struct file {
 	const char *monitor;
 	int fd;
 	enum format format;
+	enum show_generation generation;
 	int regular, terminal, failing;
 	struct wbuf buf; /* not yet written */
 	/* NULL, or from `buf' it goes into `packed'. */
@@ -163,7 +164,7 @@ static struct show_context
 context_of(const struct file *f, int handle)
 {
 	struct show_context ctx = {
-	    .generation = SHOW_2026,
+	    .generation = f->generation,
 	    .list = &f->cycles[handle].list,
 	    .cycle = &f->cycles[handle].cycle,
 	};
@@ -372,6 +373,9 @@ output_file_try(const struct output_config *cfg)
 	f->o.ops = &file_ops;
 	f->path = fd == STDOUT_FILENO ? "standard output" : cfg->path;
 	f->monitor = cfg->monitor;
+	f->generation = cfg->generation != 0
+	    ? (enum show_generation)cfg->generation
+	    : SHOW_2026;
 	choose_format(f, cfg);
 	f->fd = fd;
 	f->regular = S_ISREG(st.st_mode);

@@ -131,6 +131,7 @@ struct feed {
 	struct job_list queue;
 	uint32_t waiting; /* jobs that have not been given */
 	int closed; /* nothing more will come */
+	int begun; /* at least one cycle */
 	uint64_t lost; /* results that no client was there for */
 };
 
