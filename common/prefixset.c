@@ -215,12 +215,19 @@ load_line(void *ctx, char **words, int nwords, int line)
 	return reason;
 }
 
+int
+prefixset_add_file(
+    struct prefixset *ps, const char *path, conf_error_cb cb, void *arg)
+{
+	return conf_load_lines(path, load_line, ps, cb, arg) == 0 ? 0 : -1;
+}
+
 struct prefixset *
 prefixset_load(const char *path, conf_error_cb cb, void *arg)
 {
 	struct prefixset *ps = prefixset_new();
 
-	if (conf_load_lines(path, load_line, ps, cb, arg) == 0)
+	if (prefixset_add_file(ps, path, cb, arg) == 0)
 		return ps;
 	prefixset_free(ps);
 	return NULL;

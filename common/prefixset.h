@@ -22,6 +22,11 @@ void prefixset_add(struct prefixset *ps, const struct addr_prefix *p);
 /* Load PATH into a new set.  NULL if there was any error, each reported. */
 struct prefixset *prefixset_load(const char *path, conf_error_cb cb, void *arg);
 
+/* Add what is in PATH.  0, or -1 if there was any error, each reported; then
+ * what PS holds is good for nothing. */
+int prefixset_add_file(
+    struct prefixset *ps, const char *path, conf_error_cb cb, void *arg);
+
 /* The longest prefix that holds A in *OUT (may be NULL): 1; or 0. At most tens
  * of nanoseconds for a list of 1,000 prefixes. */
 int prefixset_match(

@@ -55,10 +55,18 @@ struct tls;
 struct tls *tls_new(const char *path, const char **why);
 void tls_free(struct tls *t);
 
-/* For connections to programs that have a certificate instead of a pin: one of
- * the authorities in CAFILE (PEM; NULL: those of the system) must vouch for it.
- * NULL with a static reason in *WHY. */
-struct tls *tls_new_ca(const char *cafile, const char **why);
+/* For connections to programs that have a certificate instead of a pin.  PEM
+ * files, each may be NULL. */
+struct tls_ca {
+	const char *ca; /* who may vouch for it; NULL: those of the system */
+	const char *cert; /* ours, and what leads to its authority */
+	const char *key; /* of cert; NULL: in the same file */
+};
+
+/* NULL with a static reason in *WHY, and in *FILE which file it is about, or
+ * NULL. */
+struct tls *
+tls_new_ca(const struct tls_ca *files, const char **file, const char **why);
 
 /* The pin of our own key. */
 const struct tls_pin *tls_own_pin(const struct tls *t);

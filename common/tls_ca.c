@@ -1,7 +1,8 @@
 /*
  * tls_ca: our side of a connection to a program of another maker, which has a
  * certificate by an authority and no pin: sc_remoted.  The certificate must be
- * vouched for and name the host that was dialled.
+ * vouched for and name the host that was dialled; we show ours if it is asked
+ * for.
  */
 #include "common/tls.h"
 
@@ -13,25 +14,63 @@
 #include "common/tls_own.h"
 #include "common/xmalloc.h"
 
+/* Our certificate and its key.  NULL, or a reason. */
+static const char *
+show_certificate(SSL_CTX *ctx, const struct tls_ca *files, const char **file)
+{
+	*file = files->cert;
+	if (!SSL_CTX_use_certificate_chain_file(ctx, files->cert))
+		return "no certificate can be read from it";
+	if (files->key != NULL)
+		*file = files->key;
+	if (!SSL_CTX_use_PrivateKey_file(ctx, *file, SSL_FILETYPE_PEM))
+		return ERR_GET_REASON(ERR_peek_last_error()) ==
+			X509_R_KEY_VALUES_MISMATCH
+		    ? "the key is not that of the certificate"
+		    : "no private key can be read from it";
+	return NULL;
+}
+
+/* NULL, or a reason. */
+static const char *
+configure(SSL_CTX *ctx, const struct tls_ca *files, const char **file)
+{
+	if (ctx == NULL || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION))
+		return "OpenSSL does not offer TLS 1.2";
+	if (files->ca == NULL && !SSL_CTX_set_default_verify_paths(ctx))
+		return "the system has no certificates";
+	*file = files->ca;
+	if (files->ca != NULL &&
+	    !SSL_CTX_load_verify_locations(ctx, files->ca, NULL))
+		return "no certificates can be read from it";
+	if (files->cert != NULL)
+		return show_certificate(ctx, files, file);
+	return NULL;
+}
+
+/* A key with a password is none that a daemon can ask for. */
+static int
+no_password(char *buf, int size, int rwflag, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)rwflag;
+	(void)arg;
+	return -1;
+}
+
 struct tls *
-tls_new_ca(const char *cafile, const char **why)
+tls_new_ca(const struct tls_ca *files, const char **file, const char **why)
 {
 	struct tls *t = xcalloc(1, sizeof(*t));
-	int ok;
 
+	*file = NULL;
 	t->ctx = SSL_CTX_new(TLS_client_method());
-	ok = t->ctx != NULL &&
-	    SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
-	*why = "OpenSSL does not offer TLS 1.2";
-	if (ok && cafile == NULL) {
-		ok = SSL_CTX_set_default_verify_paths(t->ctx);
-		*why = "the system has no certificates";
-	} else if (ok) {
-		ok = SSL_CTX_load_verify_locations(t->ctx, cafile, NULL);
-		*why = "no certificates can be read from it";
-	}
+	if (t->ctx != NULL)
+		SSL_CTX_set_default_passwd_cb(t->ctx, no_password);
+	*why = configure(t->ctx, files, file);
 	ERR_clear_error();
-	if (!ok) {
+	if (*why != NULL) {
 		tls_free(t);
 		return NULL;
 	}

@@ -32,7 +32,7 @@ restore_row(struct admit *a, struct output *o, const struct checkpoint_row *row)
 	struct listcycle *lc;
 	char why[256];
 	struct measurement *m =
-	    technique_parse(row->probe, NULL, why, sizeof(why));
+	    technique_parse_old(row->probe, NULL, why, sizeof(why));
 
 	if (m == NULL)
 		log_fatal(EXIT_PERMANENT, "list %u cycle %u: probe %s: %s",

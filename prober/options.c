@@ -53,6 +53,7 @@ STRING_OPTION(set_spool, out.spool)
 STRING_OPTION(set_commands, commands)
 STRING_OPTION(set_status, status)
 STRING_OPTION(set_user, user)
+STRING_OPTION(set_config, config)
 FLAG_OPTION(set_addresses, addresses)
 FLAG_OPTION(set_command_words, command_words)
 FLAG_OPTION(set_file, file)
@@ -207,13 +208,9 @@ set_generation(struct options *o, const char *arg)
 	if (scan_u32(arg, 2021, 2026, &year) == -1 ||
 	    (year != 2021 && year != 2026))
 		return "generation is 2021 or 2026";
-	o->control.generation = year;
+	o->control.generation = o->out.generation = year;
 	return NULL;
 }
-
-/* -O words that choose an output format. */
-static const char *const formats[] = {
-    "text", "warts", "json", "warts.gz", NULL};
 
 /* Words of scamper's that ask for what is always so here. */
 static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
@@ -224,8 +221,6 @@ static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
 static const struct {
 	const char *word, *why;
 } cannot[] = {
-    {"warts.bz2", "no bzip2 here: use warts.gz"},
-    {"warts.xz", "no xz here: use warts.gz"},
     {"planetlab", "there are no safe raw sockets on this system"},
     {"tsps", "give ping -T tsprespec= in a file of commands (cmdfile)"},
     {NULL, NULL},
@@ -251,9 +246,6 @@ set_other_word(const char *arg)
 		if (strcasecmp(arg, cannot[i].word) == 0)
 			return cannot[i].why;
 	}
-	if (scan_keyvalue(arg, "client-certfile") != NULL ||
-	    scan_keyvalue(arg, "client-privfile") != NULL)
-		return "the remote controller is not shown a certificate";
 	return "unknown word";
 }
 
@@ -262,16 +254,23 @@ set_control_word(struct options *o, const char *arg)
 {
 	const char *generation = scan_keyvalue(arg, "generation");
 	const char *ca = scan_keyvalue(arg, "cafile");
+	const char *cert = scan_keyvalue(arg, "client-certfile");
+	const char *key = scan_keyvalue(arg, "client-privfile");
 
 	if (generation != NULL)
 		return set_generation(o, generation);
 	if (ca != NULL)
-		o->control.ca = ca;
-	else if (strcasecmp(arg, "notls") == 0 ||
-	    strcasecmp(arg, "notls-remote") == 0)
-		o->control.tls = 0;
+		o->control.tls_files.ca = ca;
+	else if (cert != NULL)
+		o->control.tls_files.cert = cert;
+	else if (key != NULL)
+		o->control.tls_files.key = key;
+	else if (strcasecmp(arg, "notls") == 0)
+		o->control.tls = CONTROL_TLS_NEVER;
+	else if (strcasecmp(arg, "notls-remote") == 0)
+		o->control.tls = CONTROL_TLS_UNASKED;
 	else if (strcasecmp(arg, "tls") == 0)
-		o->control.tls = 2;
+		o->control.tls = CONTROL_TLS_ALWAYS;
 	else if (strcasecmp(arg, "outcopy") == 0)
 		o->control.outcopy = 1;
 	else
@@ -286,11 +285,13 @@ set_word(void *ctx, const char *arg)
 	const char *dnp = scan_keyvalue(arg, "dnp");
 	const char *blocks = scan_keyvalue(arg, "ring-blocks");
 
+	if (dnp != NULL && o->ndnp == OPTIONS_DNP_MAX)
+		return "too many do-not-probe files";
 	if (dnp != NULL)
-		o->dnp = dnp;
+		o->dnp[o->ndnp++] = dnp;
 	else if (blocks != NULL)
 		return set_number(blocks, 2, 65536, &o->ring_blocks);
-	else if (is_one_of(arg, formats))
+	else if (output_is_format(arg))
 		o->out.format = arg;
 	else if (strcasecmp(arg, "cmdfile") == 0)
 		o->cmdfile = 1;
@@ -317,12 +318,13 @@ static const struct prog_opt table[] = {
     {'C', NULL, "ID", "cycle number (0)", set_cycle},
     {'o', NULL, "FILE", "where results go, - is stdout (-)", set_output},
     {'O', NULL, "WORD",
-	"text, warts, warts.gz, json; cmdfile; dnp=FILE; see prober(8)",
+	"text, json, warts[.gz|.bz2|.xz]; cmdfile; dnp=FILE; see prober(8)",
 	set_word},
     {'P', NULL, "[IP:]PORT", "obey clients that connect there", set_port},
     {'U', NULL, "PATH", "obey clients of this local socket", set_control_path},
     {'R', NULL, "NAME:PORT", "obey the sc_remoted there", set_remote},
     {'n', NULL, "IP", "name server", set_nameserver},
+    {'g', NULL, "FILE", "which measurements are enabled", set_config},
     {'F', NULL, "FIREWALL", "not on this system", set_firewall},
     {'d', NULL, "FILE", "there is none here", set_debug_file},
     {'H', "hold", "TIME", "hold time of an address being probed (5s)",
@@ -459,6 +461,9 @@ check(struct options *o, char **operands, int n)
 	    (strlen(o->monitor) > MONITOR_MAX ||
 		o->monitor[strspn(o->monitor, MONITOR_CHARS)] != '\0'))
 		return "-M: with -R a name has letters, digits, . and - only";
+	if (o->control.tls_files.key != NULL &&
+	    o->control.tls_files.cert == NULL)
+		return "-O client-privfile= goes with client-certfile=";
 	if (o->list_name != NULL && *o->list_name == '\0')
 		return "-l: the name is empty";
 	return NULL;
@@ -476,7 +481,7 @@ options_parse(struct options *o, int argc, char **argv)
 	o->polite.prefix_len[0] = 24;
 	o->polite.prefix_len[1] = 48;
 	o->control.generation = 2021;
-	o->control.tls = 1;
+	o->control.tls = CONTROL_TLS_NAMES;
 	first = options_alias(o, argc, argv);
 	if (first == 0)
 		first = prog_options(&usage, table, argc, argv, o);

@@ -8,13 +8,17 @@
 #include "prober/polite.h"
 #include "prober/source/source.h"
 
+#define OPTIONS_DNP_MAX 64 /* files */
+
 struct options {
 	const char *command; /* -c */
 	uint32_t pps, window, list, cycle;
 	int64_t hold_ns;
 	const char *monitor, *list_name, *pidfile, *commands, *status, *user;
 	struct output_config out;
-	const char *dnp;
+	const char *config; /* -g, or NULL */
+	const char *dnp[OPTIONS_DNP_MAX]; /* ndnp */
+	int ndnp;
 	struct polite_config polite;
 	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
 	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */

@@ -55,6 +55,19 @@ output_record(struct output *o, int handle, struct technique_record *rec)
 }
 
 int
+output_wants_partial(const struct output *o, int handle)
+{
+	return o->ops->wants_partial != NULL &&
+	    o->ops->wants_partial(o, handle);
+}
+
+void
+output_partial(struct output *o, int handle, struct technique_record *rec)
+{
+	o->ops->partial(o, handle, rec);
+}
+
+int
 output_tick(struct output *o, int64_t now_ns)
 {
 	return o->ops->tick(o, now_ns);

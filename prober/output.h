@@ -13,8 +13,9 @@ struct output_config {
 	const char *spool; /* directory, or NULL: write to PATH */
 	uint64_t quota_bytes; /* of the spool, 0: no limit */
 	const char *path; /* "-": standard output */
-	const char *format; /* text, warts, json, warts.gz; NULL: by suffix */
+	const char *format; /* output_is_format(); NULL: by suffix */
 	int append; /* to what is in the file */
+	uint32_t generation; /* of text and JSON, 2021 or 2026; 0: 2026 */
 	const char *monitor; /* -M, or NULL */
 };
 
@@ -37,6 +38,10 @@ int output_cycle_begin(struct output *o, const struct output_cycle *c);
 void output_cycle_end(struct output *o, int handle, uint32_t stop);
 /* 0, or -1: no room now, keep the record and try after the next tick. */
 int output_record(struct output *o, int handle, struct technique_record *rec);
+/* Would somebody look at what is not finished, and can he now? */
+int output_wants_partial(const struct output *o, int handle);
+/* A record of what is not finished: to be shown, not kept. */
+void output_partial(struct output *o, int handle, struct technique_record *rec);
 /* At least once a second.  Non-zero: no room, admit nothing. */
 int output_tick(struct output *o, int64_t now_ns);
 /* Seal the segment, or swap nothing.  0, or -1 + errno. */
@@ -53,6 +58,10 @@ struct output_ops {
 	int (*cycle_begin)(struct output *o, const struct output_cycle *c);
 	void (*cycle_end)(struct output *o, int handle, uint32_t stop);
 	int (*record)(
+	    struct output *o, int handle, struct technique_record *rec);
+	/* Both NULL: it keeps results only. */
+	int (*wants_partial)(const struct output *o, int handle);
+	void (*partial)(
 	    struct output *o, int handle, struct technique_record *rec);
 	int (*tick)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);
@@ -76,11 +85,18 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns);
 struct output *output_file_open(const struct output_config *cfg);
 struct output *output_file_try(const struct output_config *cfg);
 
-/* --- output_gz.c -------------------------------------------------------------- */
+/* --- output_gz.c, output_bz2.c, output_xz.c ------------------------------------ */
 
-/* Append LEN bytes at P to OUT as a gzip file of their own (RFC 1952).  A file
- * of such pieces is one that every reader of gzip takes, and it is whole after
- * each of them. */
+/* Append LEN bytes at P to OUT as a gzip (RFC 1952), bzip2 or xz file of their
+ * own.  A file of such pieces is one that every reader of these takes, and it is
+ * whole after each of them. */
 void output_gz_member(struct wbuf *out, const uint8_t *p, size_t len);
+void output_bz2_member(struct wbuf *out, const uint8_t *p, size_t len);
+void output_xz_member(struct wbuf *out, const uint8_t *p, size_t len);
+
+/* --- output_file.c -------------------------------------------------------------- */
+
+/* Is WORD one of the formats there are: text, warts.xz, ...? */
+int output_is_format(const char *word);
 
 #endif

@@ -42,9 +42,11 @@ struct file {
 	const char *monitor;
 	int fd;
 	enum format format;
+	enum show_generation generation;
 	int regular, terminal, failing;
 	struct wbuf buf; /* not yet written */
-	int gz; /* compressed: from `buf' it goes through `packed' */
+	/* NULL, or from `buf' it goes into `packed'. */
+	void (*pack)(struct wbuf *out, const uint8_t *p, size_t len);
 	struct wbuf packed;
 	off_t good_bytes; /* of whole records, in a regular file */
 	struct file_cycle *cycles;
@@ -55,10 +57,10 @@ struct file {
 static struct wbuf *
 outgoing(struct file *f)
 {
-	if (!f->gz)
+	if (f->pack == NULL)
 		return &f->buf;
 	if (f->packed.len == 0 && f->buf.len > 0) {
-		output_gz_member(&f->packed, f->buf.p, f->buf.len);
+		f->pack(&f->packed, f->buf.p, f->buf.len);
 		wbuf_reset(&f->buf);
 	}
 	return &f->packed;
@@ -162,7 +164,7 @@ static struct show_context
 context_of(const struct file *f, int handle)
 {
 	struct show_context ctx = {
-	    .generation = SHOW_2026,
+	    .generation = f->generation,
 	    .list = &f->cycles[handle].list,
 	    .cycle = &f->cycles[handle].cycle,
 	};
@@ -294,34 +296,57 @@ static const struct output_ops file_ops = {
     .close = file_close,
 };
 
+/* "x.SUFFIX" */
 static int
 ends_with(const char *s, const char *suffix)
 {
 	size_t n = strlen(s), m = strlen(suffix);
 
-	return n > m && strcmp(s + n - m, suffix) == 0;
+	return n > m + 1 && s[n - m - 1] == '.' &&
+	    strcmp(s + n - m, suffix) == 0;
 }
 
-static enum format
-format_of(const struct output_config *cfg)
+static const struct {
+	const char *word; /* and, with a dot in front, the end of a name */
+	enum format format;
+	void (*pack)(struct wbuf *out, const uint8_t *p, size_t len);
+} formats[] = {
+    {"text", TEXT, NULL},
+    {"json", JSON, NULL},
+    {"warts", WARTS, NULL},
+    {"warts.gz", WARTS, output_gz_member},
+    {"warts.bz2", WARTS, output_bz2_member},
+    {"warts.xz", WARTS, output_xz_member},
+};
+
+#define NFORMATS (sizeof(formats) / sizeof(formats[0]))
+
+int
+output_is_format(const char *word)
 {
-	if (cfg->format == NULL) {
-		if (ends_with(cfg->path, ".warts") ||
-		    ends_with(cfg->path, ".warts.gz"))
-			return WARTS;
-		return ends_with(cfg->path, ".json") ? JSON : TEXT;
+	for (size_t i = 0; i < NFORMATS; i++) {
+		if (strcasecmp(formats[i].word, word) == 0)
+			return 1;
 	}
-	if (strncasecmp(cfg->format, "warts", 5) == 0)
-		return WARTS;
-	return strcasecmp(cfg->format, "json") == 0 ? JSON : TEXT;
+	return 0;
 }
 
-static int
-is_gz(const struct output_config *cfg)
+/* What CFG says, or the name of its file; else text. */
+static void
+choose_format(struct file *f, const struct output_config *cfg)
 {
-	if (cfg->format == NULL)
-		return ends_with(cfg->path, ".warts.gz");
-	return strcasecmp(cfg->format, "warts.gz") == 0;
+	int fits;
+
+	for (size_t i = 0; i < NFORMATS; i++) {
+		fits = cfg->format != NULL
+		    ? strcasecmp(cfg->format, formats[i].word) == 0
+		    : ends_with(cfg->path, formats[i].word);
+		if (!fits)
+			continue;
+		f->format = formats[i].format;
+		f->pack = formats[i].pack;
+		return;
+	}
 }
 
 static int
@@ -348,8 +373,10 @@ output_file_try(const struct output_config *cfg)
 	f->o.ops = &file_ops;
 	f->path = fd == STDOUT_FILENO ? "standard output" : cfg->path;
 	f->monitor = cfg->monitor;
-	f->format = format_of(cfg);
-	f->gz = is_gz(cfg);
+	f->generation = cfg->generation != 0
+	    ? (enum show_generation)cfg->generation
+	    : SHOW_2026;
+	choose_format(f, cfg);
 	f->fd = fd;
 	f->regular = S_ISREG(st.st_mode);
 	/* Of a file that was there before, only our part is ours to cut. */

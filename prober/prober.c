@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/prefixset.h"
 #include "common/prog.h"
+#include "prober/config.h"
 #include "prober/options.h"
 #include "prober/source/source.h"
 
@@ -48,26 +49,52 @@ on_rotate(int signo, short what, void *arg)
 		log_warn("cannot seal the segment: %s", strerror(errno));
 }
 
+/* All the files of -O dnp=, or NULL: errors, which were logged. */
+static struct prefixset *
+load_dnp(const struct options *o)
+{
+	struct prefixset *dnp = prefixset_new();
+
+	for (int i = 0; i < o->ndnp; i++) {
+		if (prefixset_add_file(dnp, o->dnp[i], conf_log_error, NULL) ==
+		    0)
+			continue;
+		prefixset_free(dnp);
+		return NULL;
+	}
+	return dnp;
+}
+
+static void
+reload_dnp(struct prober *p)
+{
+	struct prefixset *dnp = load_dnp(&p->opt);
+
+	if (dnp == NULL) {
+		log_warn("errors in a do-not-probe list: keeping the old one");
+		return;
+	}
+	prefixset_free(p->e.admit.dnp);
+	p->e.admit.dnp = dnp;
+	log_info("do-not-probe: %zu prefixes", prefixset_count(dnp));
+}
+
 static void
 on_reload(int signo, short what, void *arg)
 {
 	struct prober *p = arg;
-	struct prefixset *dnp;
 
 	(void)signo;
 	(void)what;
 	polite_tick(&p->e);
 	engine_kick(&p->e);
-	if (p->opt.dnp == NULL)
-		return;
-	dnp = prefixset_load(p->opt.dnp, conf_log_error, NULL);
-	if (dnp == NULL) {
-		log_warn("%s: errors: keeping the old list", p->opt.dnp);
-		return;
-	}
-	prefixset_free(p->e.admit.dnp);
-	p->e.admit.dnp = dnp;
-	log_info("%s: %zu prefixes", p->opt.dnp, prefixset_count(dnp));
+	if (p->opt.config != NULL && config_load(p->opt.config) == -1)
+		log_warn(
+		    "%s: errors: what it said before stays", p->opt.config);
+	if (options_has_clients(&p->opt))
+		control_reload(p->e.source);
+	if (p->opt.ndnp > 0)
+		reload_dnp(p);
 }
 
 static void
@@ -143,14 +170,14 @@ open_engine(struct prober *p)
 	e->admit.window = &e->window;
 	e->admit.link = e->link;
 	TAILQ_INIT(&e->admit.table);
-	if (o->dnp != NULL) {
-		e->admit.dnp = prefixset_load(o->dnp, conf_log_error, NULL);
+	if (o->ndnp > 0) {
+		e->admit.dnp = load_dnp(o);
 		if (e->admit.dnp == NULL)
-			log_fatal(EXIT_PERMANENT,
-			    "%s: errors in the "
-			    "do-not-probe list",
-			    o->dnp);
+			log_fatal(
+			    EXIT_PERMANENT, "errors in a do-not-probe list");
 	}
+	if (o->config != NULL && config_load(o->config) == -1)
+		log_fatal(EXIT_PERMANENT, "%s: errors", o->config);
 	e->status = o->status;
 }
 
@@ -160,8 +187,10 @@ make_cycle(struct prober *p)
 {
 	struct options *o = &p->opt;
 	char why[256];
-	struct measurement *m =
-	    technique_parse(o->command, NULL, why, sizeof(why));
+	/* Whole commands bring their own. */
+	int whole = o->command_words || o->cmdfile;
+	struct measurement *m = (whole ? technique_parse_old : technique_parse)(
+	    o->command, NULL, why, sizeof(why));
 
 	if (m == NULL)
 		log_fatal(255, "-c \"%s\": %s", o->command, why);

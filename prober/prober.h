@@ -269,6 +269,11 @@ void finish_unstarted(struct engine *e, const struct command *c, int err);
 /* Put into REC that its task was halted. */
 void finish_mark(struct technique_record *rec);
 
+/* --- partial.c: results of what is still in progress --------------------------- */
+
+/* T, of a measurement with `partial', has sent the probe with this id. */
+void partial_sent(struct engine *e, struct task *t, uint32_t id);
+
 /* --- transmit.c: probes out --------------------------------------------------------- */
 
 /* Send CREDITS packets at most: those that were refused before, then new ones of

@@ -111,13 +111,17 @@ drop_overtaken(struct batch *b)
  * microseconds for a full batch, but never shorter than light allows.
  */
 static void
-tell_sent(struct batch *b, int n, int64_t tx_ns)
+tell_sent(struct engine *e, int n, int64_t tx_ns)
 {
+	struct batch *b = &e->batch;
+
 	for (int i = b->first; i < b->first + n; i++) {
 		struct task *t = b->owner[i].task;
 
 		t->where = TASK_IDLE;
 		t->m->tech->sent(t, b->owner[i].id, tx_ns);
+		if (t->m->partial != 0)
+			partial_sent(e, t, b->owner[i].id);
 	}
 	b->first += n;
 }
@@ -167,7 +171,7 @@ send_batch(struct engine *e, uint32_t most)
 	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
 	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
 	e->stats.sent += (uint64_t)n;
-	tell_sent(b, n, tx_ns);
+	tell_sent(e, n, tx_ns);
 	return n;
 }
 

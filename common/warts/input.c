@@ -1,29 +1,28 @@
 #include "common/warts/input.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "common/warts/unpack.h"
 #include "common/xmalloc.h"
 
 #define RAW_BYTES 65536
-#define GZIP_ONLY (15 + 16) /* window bits as inflateInit2 wants them */
-
-enum kind { KIND_UNKNOWN, KIND_PLAIN, KIND_GZIP };
 
 struct warts_input {
 	int fd;
-	enum kind kind;
-	z_stream z; /* next_in, avail_in are used for plain data too */
-	int in_member; /* gzip: between a header and its trailer */
+	int known; /* what kind it is */
+	const struct unpack_kind *kind; /* NULL: as it is */
+	void *member; /* its decoder; NULL: between two members */
+	const uint8_t *next; /* raw bytes not used yet */
+	size_t avail;
 	int raw_eof;
 	const char *error; /* said again by every later call */
-	unsigned char raw[RAW_BYTES];
+	uint8_t raw[RAW_BYTES];
 };
 
 struct warts_input *
@@ -41,8 +40,8 @@ warts_input_free(struct warts_input *in)
 {
 	if (in == NULL)
 		return;
-	if (in->kind == KIND_GZIP)
-		inflateEnd(&in->z);
+	if (in->member != NULL)
+		in->kind->end(in->member);
 	close(in->fd);
 	free(in);
 }
@@ -69,73 +68,44 @@ raw_fill(struct warts_input *in, size_t want)
 {
 	ssize_t got;
 
-	if (in->z.avail_in >= want || in->raw_eof || in->error != NULL)
+	if (in->avail >= want || in->raw_eof || in->error != NULL)
 		return;
-	if (in->z.avail_in != 0)
-		memmove(in->raw, in->z.next_in, in->z.avail_in);
-	in->z.next_in = in->raw;
-	while (in->z.avail_in < want && !in->raw_eof) {
-		got = read_wait(in->fd, in->raw + in->z.avail_in,
-		    sizeof(in->raw) - in->z.avail_in);
+	if (in->avail != 0)
+		memmove(in->raw, in->next, in->avail);
+	in->next = in->raw;
+	while (in->avail < want && !in->raw_eof) {
+		got = read_wait(
+		    in->fd, in->raw + in->avail, sizeof(in->raw) - in->avail);
 		if (got == -1) {
 			in->error = strerror(errno);
 			in->raw_eof = 1;
 		} else if (got == 0) {
 			in->raw_eof = 1;
 		} else {
-			in->z.avail_in += (unsigned int)got;
+			in->avail += (size_t)got;
 		}
 	}
-}
-
-static int
-raw_is_gzip(const struct warts_input *in)
-{
-	return in->z.avail_in >= 2 && in->z.next_in[0] == 0x1f &&
-	    in->z.next_in[1] == 0x8b;
-}
-
-/* A compressor that we do not undo, or NULL. */
-static const char *
-raw_is_foreign(const struct warts_input *in)
-{
-	static const unsigned char xz[6] = {0xfd, '7', 'z', 'X', 'Z', 0};
-
-	if (in->z.avail_in >= 3 && memcmp(in->z.next_in, "BZh", 3) == 0)
-		return "compressed with bzip2: read it through bzcat";
-	if (in->z.avail_in >= 6 && memcmp(in->z.next_in, xz, sizeof(xz)) == 0)
-		return "compressed with xz: read it through xzcat";
-	return NULL;
 }
 
 static void
 kind_find(struct warts_input *in)
 {
-	raw_fill(in, 6);
-	in->kind = KIND_PLAIN;
-	if (in->error == NULL)
-		in->error = raw_is_foreign(in);
-	if (!raw_is_gzip(in))
-		return;
-	if (inflateInit2(&in->z, GZIP_ONLY) != Z_OK) {
-		in->error = "zlib cannot be used";
-		return;
-	}
-	in->kind = KIND_GZIP;
-	in->in_member = 1;
+	raw_fill(in, UNPACK_MAGIC_MAX);
+	in->kind = unpack_kind_of(in->next, in->avail);
+	in->known = 1;
 }
 
 static size_t
 plain_read(struct warts_input *in, void *buf, size_t n)
 {
 	raw_fill(in, 1);
-	if (n > in->z.avail_in)
-		n = in->z.avail_in;
+	if (n > in->avail)
+		n = in->avail;
 	if (n == 0)
 		return 0;
-	memcpy(buf, in->z.next_in, n);
-	in->z.next_in += n;
-	in->z.avail_in -= (unsigned int)n;
+	memcpy(buf, in->next, n);
+	in->next += n;
+	in->avail -= n;
 	return n;
 }
 
@@ -143,42 +113,50 @@ plain_read(struct warts_input *in, void *buf, size_t n)
 static int
 member_begin(struct warts_input *in)
 {
-	raw_fill(in, 2);
-	if (in->z.avail_in == 0)
+	raw_fill(in, UNPACK_MAGIC_MAX);
+	if (in->avail == 0)
 		return 0;
-	if (!raw_is_gzip(in)) {
-		in->error = "bytes behind the end of the gzip data";
+	if (unpack_kind_of(in->next, in->avail) != in->kind) {
+		/* Too short to be told from the beginning of one. */
+		in->error = in->avail < in->kind->magic_len ? in->kind->cut
+							    : in->kind->behind;
 		return 0;
 	}
-	in->in_member = inflateReset(&in->z) == Z_OK;
-	return in->in_member;
+	in->member = in->kind->begin();
+	if (in->member == NULL)
+		in->error = "no memory to unpack it";
+	return in->member != NULL;
 }
 
 static size_t
-gzip_read(struct warts_input *in, void *buf, size_t n)
+packed_read(struct warts_input *in, void *buf, size_t n)
 {
-	int rc;
+	struct unpack_io io = {.out = buf, .out_len = n};
+	enum unpack_result r;
 
-	in->z.next_out = buf;
-	in->z.avail_out = n > UINT_MAX ? UINT_MAX : (unsigned int)n;
-	while ((size_t)(in->z.next_out - (unsigned char *)buf) == 0) {
-		if (!in->in_member && !member_begin(in))
+	while (io.out_len == n) {
+		if (in->member == NULL && !member_begin(in))
 			break;
 		raw_fill(in, 1);
-		if (in->z.avail_in == 0) {
+		if (in->avail == 0) {
 			if (in->error == NULL)
-				in->error = "gzip data is cut short";
+				in->error = in->kind->cut;
 			break;
 		}
-		rc = inflate(&in->z, Z_NO_FLUSH);
-		if (rc == Z_STREAM_END) {
-			in->in_member = 0;
-		} else if (rc != Z_OK) {
-			in->error = "gzip data is damaged";
+		io.in = in->next;
+		io.in_len = in->avail;
+		r = in->kind->step(in->member, &io);
+		in->next = io.in;
+		in->avail = io.in_len;
+		if (r == UNPACK_END) {
+			in->kind->end(in->member);
+			in->member = NULL;
+		} else if (r == UNPACK_DAMAGED) {
+			in->error = in->kind->damaged;
 			break;
 		}
 	}
-	return (size_t)(in->z.next_out - (unsigned char *)buf);
+	return n - io.out_len;
 }
 
 ssize_t
@@ -186,11 +164,11 @@ warts_input_read(struct warts_input *in, void *buf, size_t n, const char **why)
 {
 	size_t got = 0;
 
-	if (in->kind == KIND_UNKNOWN)
+	if (!in->known)
 		kind_find(in);
 	if (in->error == NULL)
-		got = in->kind == KIND_GZIP ? gzip_read(in, buf, n)
-					    : plain_read(in, buf, n);
+		got = in->kind != NULL ? packed_read(in, buf, n)
+				       : plain_read(in, buf, n);
 	if (got != 0)
 		return (ssize_t)got;
 	if (in->error == NULL)

@@ -1,10 +1,10 @@
 /*
- * warts/input: the plain bytes of a file or pipe, gzip undone where needed.
+ * warts/input: the plain bytes of a file or pipe; gzip, bzip2 and xz are undone.
  *
- *	fd ──► raw[64 KiB] ──┬── starts 1f 8b ──► inflate, member after member
- *	                     └── else ──────────► as they are
+ *	fd ──► raw[64 KiB] ──┬── gzip, bzip2, xz ──► unpack.c, member by member
+ *	                     └── else ─────────────► as they are
  *
- * What the stream is, is decided once, at its first bytes.  A gzip stream that
+ * What the stream is, is decided once, at its first bytes.  A packed stream that
  * is cut or broken still gives everything in front of the break.
  */
 #ifndef COMMON_WARTS_INPUT_H

@@ -1,5 +1,5 @@
 /*
- * warts/reader: records from a file or pipe, gzip too.  Bad input is reported,
+ * warts/reader: records from a file or pipe, packed too.  Bad input is reported,
  * never fatal: after a damaged record the reader searches for the next place
  * where a record header makes sense and goes on from there.
  *

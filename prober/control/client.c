@@ -31,7 +31,6 @@
 #include "prober/polite.h"
 
 #define PRIORITY_MAX 100000
-#define LAST_WORDS_MS 300
 
 static int
 is_2026(const struct client *cl)
@@ -53,9 +52,9 @@ context_of(const struct client *cl, const struct run *run)
 	return ctx;
 }
 
-/* c->body as DATA; ID 0: of no task. */
+/* c->body as DATA; ID 0: of no task.  WORD is said behind the id. */
 static void
-say_data(struct client *cl, uint64_t id)
+say_data_word(struct client *cl, uint64_t id, const char *word)
 {
 	struct control *c = cl->control;
 	const struct wbuf *b = &c->body;
@@ -66,10 +65,17 @@ say_data(struct client *cl, uint64_t id)
 		b = &c->text;
 	}
 	if (id != 0 && is_2026(cl))
-		chan_printf(cl->chan, "DATA %zu id-%ju", b->len, (uintmax_t)id);
+		chan_printf(
+		    cl->chan, "DATA %zu id-%ju%s", b->len, (uintmax_t)id, word);
 	else
 		chan_printf(cl->chan, "DATA %zu", b->len);
 	chan_write(cl->chan, b->p, b->len);
+}
+
+static void
+say_data(struct client *cl, uint64_t id)
+{
+	say_data_word(cl, id, "");
 }
 
 void
@@ -93,16 +99,14 @@ client_begin(struct client *cl, struct run *run)
 	say_data(cl, 0);
 }
 
-void
-client_result(struct client *cl, struct run *run, struct technique_record *rec)
+/* REC into c->body. */
+static void
+make_body(
+    const struct client *cl, struct run *run, struct technique_record *rec)
 {
 	struct wbuf *b = &cl->control->body;
 	struct show_context ctx = context_of(cl, run);
 
-	if (cl->silent) {
-		run->feed->lost++;
-		return;
-	}
 	wbuf_reset(b);
 	if (cl->format == CLIENT_WARTS)
 		warts_result_encode(
@@ -110,7 +114,30 @@ client_result(struct client *cl, struct run *run, struct technique_record *rec)
 	else
 		show_result(b, (enum show_format)cl->format, &ctx, rec->type,
 		    &rec->trace);
+}
+
+void
+client_result(struct client *cl, struct run *run, struct technique_record *rec)
+{
+	if (cl->silent) {
+		run->feed->lost++;
+		return;
+	}
+	make_body(cl, run, rec);
 	say_data(cl, rec->number);
+}
+
+int
+client_wants_partial(const struct client *cl)
+{
+	return is_2026(cl) && !cl->silent && client_takes(cl);
+}
+
+void
+client_partial(struct client *cl, struct run *run, struct technique_record *rec)
+{
+	make_body(cl, run, rec);
+	say_data_word(cl, rec->number, " inprog");
 }
 
 void
@@ -489,11 +516,11 @@ leave_feed(struct client *cl)
 }
 
 void
-client_free(struct client *cl)
+client_free(struct client *cl, int ms)
 {
 	struct control *c = cl->control;
 
-	chan_flush(cl->chan, LAST_WORDS_MS);
+	chan_flush(cl->chan, ms);
 	leave_feed(cl);
 	TAILQ_REMOVE(&c->clients, cl, link);
 	c->nclients--;
@@ -510,7 +537,7 @@ on_closed(struct chan *ch, const char *why, void *arg)
 
 	(void)ch;
 	log_debug("%s: %s", cl->name, why);
-	client_free(cl);
+	client_free(cl, 0);
 }
 
 /* It has read: its measurements go on. */

@@ -19,6 +19,7 @@
 #include "prober/control/control.h"
 
 #define EXIT_USAGE 255 /* as scamper */
+#define LAST_WORDS_NS (500 * NS_PER_MS) /* for all clients together */
 
 static struct control *
 control_of(struct source *s)
@@ -135,17 +136,19 @@ static void
 control_free(struct source *s)
 {
 	struct control *c = control_of(s);
+	int64_t until_ns = clock_mono_ns() + LAST_WORDS_NS, left_ns;
 	struct client *cl;
 	struct outfile *of;
 
-	remote_free(c->remote);
-	/* Whoever is still there gets what is finished. */
+	/* Whoever is still there and reads gets what is finished. */
 	while ((cl = TAILQ_FIRST(&c->clients)) != NULL) {
 		if (cl->feed != NULL)
 			cl->feed->client = NULL;
 		cl->feed = NULL;
-		client_free(cl);
+		left_ns = until_ns - clock_mono_ns();
+		client_free(cl, left_ns > 0 ? (int)(left_ns / NS_PER_MS) : 0);
 	}
+	remotes_clear(c);
 	for (int i = 0; i < 2; i++) {
 		if (c->listeners[i].fd == -1)
 			continue;
@@ -305,11 +308,16 @@ control_new(struct engine *e, const struct control_config *cfg)
 	c->soon = event_new(e->base, -1, 0, on_soon, c);
 	listen_on(c, 0, cfg->port, NULL);
 	listen_on(c, 1, cfg->path, cfg->path);
-	if (cfg->remote != NULL)
-		c->remote = remote_new(c, cfg->remote, cfg);
+	remotes_init(c);
 	e->admit.refused = control_refused;
 	e->admit.refused_arg = c;
 	return &c->source;
+}
+
+void
+control_reload(struct source *s)
+{
+	remotes_reload(control_of(s));
 }
 
 struct output *

@@ -17,7 +17,7 @@
  *	files.c		a feed whose commands come from a file, in cycles
  *	route.c		where a record goes: to its client, or to an output file
  *	uu.c		records as lines of text
- *	remote.c	dial-out to sc_remoted; frame.c its frames, resolve.c names
+ *	remotes.c	dial-out to sc_remoted; see remote.h
  *
  * Words.  A *feed* is what scamper calls a source: a client that has said
  * `attach', or a file.  A *job* is one command of a feed.  A *run* is a feed in
@@ -53,6 +53,7 @@ struct run;
 struct outfile;
 struct file_feed;
 struct remote;
+struct remotes_one;
 
 /* --- jobs.c ------------------------------------------------------------------- */
 
@@ -130,6 +131,7 @@ struct feed {
 	struct job_list queue;
 	uint32_t waiting; /* jobs that have not been given */
 	int closed; /* nothing more will come */
+	int begun; /* at least one cycle */
 	uint64_t lost; /* results that no client was there for */
 };
 
@@ -229,6 +231,11 @@ void client_begin(struct client *cl, struct run *run);
 /* A result of RUN for the client. */
 void
 client_result(struct client *cl, struct run *run, struct technique_record *rec);
+/* One that is not finished: only clients of 2026 know of such, and who has much
+ * to read misses it. */
+int client_wants_partial(const struct client *cl);
+void client_partial(
+    struct client *cl, struct run *run, struct technique_record *rec);
 /* RUN is over: the cycle's stop, and the connection ends. */
 void client_end(struct client *cl, struct run *run, uint32_t stop);
 /* Its queue has become empty. */
@@ -236,7 +243,7 @@ void client_more(struct client *cl);
 /* Can it take more results? */
 int client_takes(const struct client *cl);
 /* Say what is unsaid, for MS at most, and end. */
-void client_free(struct client *cl);
+void client_free(struct client *cl, int ms);
 /* Room for commands again: read on. */
 void client_resume(struct client *cl);
 
@@ -262,15 +269,19 @@ char *manage_word(char **args);
  * quote: 45 bytes a line, without begin and end. */
 void uu_encode(struct wbuf *out, const uint8_t *p, size_t len);
 
-/* --- remote.c, resolve.c ---------------------------------------------------------------- */
+/* --- remotes.c ------------------------------------------------------------------------ */
 
-/* Dial ADDRESS, "NAME:PORT", and again whenever the connection is lost; each
- * channel of it becomes a client that has attached. */
-struct remote *remote_new(
-    struct control *c, const char *address, const struct control_config *cfg);
-void remote_free(struct remote *r);
-/* "NAME:PORT", and whether the connection is up. */
-const char *remote_describe(const struct remote *r);
+TAILQ_HEAD(remotes_list, remotes_one);
+
+/* Dial the controller of -R, if there is one. */
+void remotes_init(struct control *c);
+void remotes_clear(struct control *c);
+/* R, which was told to leave, has. */
+void remotes_left(struct control *c, struct remote *r);
+/* What is behind `remote'. */
+void remotes_command(struct client *cl, char *args);
+/* Read the files of certificates again; those with errors change nothing. */
+void remotes_reload(struct control *c);
 
 /* --- control.c ------------------------------------------------------------------------- */
 
@@ -299,7 +310,7 @@ struct control {
 	int nruns;
 	struct job_list again; /* unblocked: before all others */
 	struct job_list blocked[JOBS_BUCKETS];
-	struct remote *remote;
+	struct remotes_list remotes;
 	struct wbuf body, text; /* of a result, being made */
 	enum control_shutdown shutdown;
 	struct event *soon; /* see whether something has ended */

@@ -2,7 +2,9 @@
  * files: a feed whose commands come from a file of addresses, in one cycle or
  * in many.  The file is read as commands are wanted, and again for each cycle;
  * unless it is to be reloaded, a later cycle reads what the first one opened,
- * also when the name is another file's by then.
+ * also when the name is another file's by then.  No cycle begins before all
+ * addresses of the one before have: a short file would have thousands of them
+ * at once, each waiting for an address that is being probed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -152,6 +154,11 @@ next_cycle(struct feed *f)
 {
 	struct file_feed *ff = f->file;
 
+	if (technique_is_disabled(ff->m->tech)) {
+		log_warn("%s: %s was disabled: its last cycle was that",
+		    ff->path, ff->m->tech->name);
+		ff->cycles = 1;
+	}
 	if (ff->cycles == 1 || rewind_file(ff) == -1) {
 		round_close(f);
 		return;
@@ -179,6 +186,8 @@ files_refill(struct feed *f)
 			    (uintmax_t)ff->lines.number, line_reason(r));
 		else if (!ff->eof)
 			read_block(f);
+		else if (f->waiting > 0)
+			return; /* some wait for their addresses */
 		else
 			next_cycle(f);
 	}

@@ -11,6 +11,7 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 #include "prober/control/control.h"
+#include "prober/tech/stopset.h"
 
 #define WINDOW_MAX 65535
 
@@ -320,30 +321,15 @@ do_help(struct client *cl, char *args)
 	    "set shutdown source");
 }
 
-/* A local stop set that nobody has is no error to speak of, but scamper
- * says so. */
 static void
 do_lss_clear(struct client *cl, char *args)
 {
 	if (*args == '\0')
 		chan_printf(cl->chan, "ERR usage: lss-clear [lss-name]");
+	else if (stopset_clear(args) == 0)
+		chan_printf(cl->chan, "OK lss-clear %.200s", args);
 	else
 		chan_printf(cl->chan, "ERR lss-clear %.200s failed", args);
-}
-
-static void
-do_remote(struct client *cl, char *args)
-{
-	struct control *c = cl->control;
-
-	if (strcasecmp(args, "list") != 0) {
-		chan_printf(cl->chan, "ERR usage: remote [list]");
-		return;
-	}
-	if (c->remote != NULL)
-		chan_printf(
-		    cl->chan, "INFO server '%s'", remote_describe(c->remote));
-	chan_printf(cl->chan, "OK");
 }
 
 static const struct verb verbs[] = {
@@ -352,7 +338,7 @@ static const struct verb verbs[] = {
     {"lss-clear", do_lss_clear},
     {"observe", sources_observe},
     {"outfile", sources_outfile},
-    {"remote", do_remote},
+    {"remote", remotes_command},
     {"set", do_set},
     {"shutdown", do_shutdown},
     {"source", sources_source},

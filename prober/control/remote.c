@@ -16,10 +16,12 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/tls.h"
@@ -31,8 +33,10 @@
 #define SILENCE_NS (60 * NS_PER_SEC) /* a peer silent for so long is gone */
 #define PAUSE_MIN_NS NS_PER_SEC
 #define PAUSE_MAX_NS (60 * NS_PER_SEC)
-#define SHAKE_NS (20 * NS_PER_SEC)
-#define PIECE 8192 /* bytes of a stream in a frame */
+#define LAST_WORDS_NS (300 * NS_PER_MS)
+#define QUIET_MS 50
+#define LEAVING_LOOKS 3 /* has all been acknowledged? */
+#define PIECE 8192 /* bytes read at a time */
 #define UNACKED_MAX (4 * 1024 * 1024) /* bytes; no more is read beyond this */
 
 enum state {
@@ -42,20 +46,13 @@ enum state {
 	UP,
 };
 
-struct channel {
-	TAILQ_ENTRY(channel) link;
-	struct remote *remote;
-	uint32_t id;
-	struct chan *chan; /* our end of the pair */
-};
-
 struct remote {
 	struct control *control;
+	int leaving; /* looks still to come */
 	char *address, *host, *port;
 	struct tls *tls; /* NULL: none */
 	enum state state;
-	struct resolve *resolve;
-	struct tls_shake *shake;
+	struct dial *dial;
 	struct chan *chan;
 	int fd; /* of chan, which owns it */
 	struct event *look;
@@ -66,7 +63,7 @@ struct remote {
 	char name[256]; /* ours, by the controller */
 	uint32_t expected, next; /* numbers of frames */
 	struct frame_queue unacked;
-	TAILQ_HEAD(, channel) channels;
+	struct channels channels;
 	struct frame in;
 	uint8_t header[FRAME_HEADER], body[FRAME_BODY_MAX];
 	size_t have; /* bytes of header and body that are here */
@@ -96,32 +93,18 @@ say_message(struct remote *r)
 	wbuf_reset(&r->message);
 }
 
-static void
-set_pause(struct remote *r, int pause)
-{
-	struct channel *ch;
-
-	TAILQ_FOREACH(ch, &r->channels, link)
-	{
-		if (pause)
-			chan_pause(ch->chan);
-		else
-			chan_resume(ch->chan);
-	}
-}
-
 /* One that is numbered, and kept until it is acknowledged. */
 static void
-say_numbered(
-    struct remote *r, uint32_t channel, const uint8_t *body, size_t len)
+say_numbered(void *arg, uint32_t channel, const uint8_t *body, size_t len)
 {
+	struct remote *r = arg;
 	struct frame f = {r->next++, channel, (uint16_t)len, body};
 
 	frame_queue_add(&r->unacked, &f);
 	if (r->state == UP)
 		say_frame(r, &f);
 	if (r->unacked.bytes >= UNACKED_MAX)
-		set_pause(r, 1);
+		channels_pause(&r->channels, 1);
 }
 
 /* All before number BEHIND are there. */
@@ -130,120 +113,7 @@ forget_acked(struct remote *r, uint32_t behind)
 {
 	frame_queue_forget(&r->unacked, behind);
 	if (r->unacked.bytes < UNACKED_MAX / 2)
-		set_pause(r, 0);
-}
-
-/* --- channels --------------------------------------------------------------------- */
-
-static void
-channel_free(struct channel *ch)
-{
-	TAILQ_REMOVE(&ch->remote->channels, ch, link);
-	chan_free(ch->chan);
-	free(ch);
-}
-
-static void
-on_bytes(struct chan *c, const void *p, size_t len, void *arg)
-{
-	struct channel *ch = arg;
-	size_t n;
-
-	(void)c;
-	for (; len > 0; p = (const uint8_t *)p + n, len -= n) {
-		n = len < PIECE ? len : PIECE;
-		say_numbered(ch->remote, ch->id, p, n);
-	}
-}
-
-/* Our client has ended. */
-static void
-on_channel_closed(struct chan *c, const char *why, void *arg)
-{
-	struct channel *ch = arg;
-	struct remote *r = ch->remote;
-
-	(void)c;
-	(void)why;
-	wbuf_reset(&r->message);
-	frame_put_number(&r->message, FRAME_CLOSE, ch->id);
-	say_numbered(r, 0, r->message.p, r->message.len);
-	wbuf_reset(&r->message);
-	channel_free(ch);
-}
-
-/* Not called: all that comes is a body. */
-static void
-on_channel_line(struct chan *c, char *line, void *arg)
-{
-	(void)c;
-	(void)line;
-	(void)arg;
-}
-
-static void
-on_channel_bad(struct chan *c, uint64_t number, const char *why, void *arg)
-{
-	(void)c;
-	(void)number;
-	(void)why;
-	(void)arg;
-}
-
-static const struct chan_ops channel_ops = {
-    .line = on_channel_line,
-    .data = on_bytes,
-    .bad = on_channel_bad,
-    .closed = on_channel_closed,
-};
-
-static struct channel *
-find_channel(struct remote *r, uint32_t id)
-{
-	struct channel *ch;
-
-	TAILQ_FOREACH(ch, &r->channels, link)
-	{
-		if (ch->id == id)
-			return ch;
-	}
-	return NULL;
-}
-
-static const char *
-open_channel(struct remote *r, uint32_t id)
-{
-	struct channel *ch;
-	char name[300];
-	int fds[2];
-	struct chan_config cfg = {.max_line = PIECE, .peer = "channel"};
-
-	if (id == 0 || find_channel(r, id) != NULL)
-		return "opens a channel that is open";
-	if (r->control->nclients >= CLIENTS_MAX)
-		return "opens too many channels";
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-		fds) == -1)
-		return strerror(errno);
-	ch = xcalloc(1, sizeof(*ch));
-	ch->remote = r;
-	ch->id = id;
-	cfg.fd_in = cfg.fd_out = fds[0];
-	ch->chan = chan_new(r->control->e->base, &cfg, &channel_ops, ch);
-	chan_expect(ch->chan, UINT64_MAX);
-	TAILQ_INSERT_TAIL(&r->channels, ch, link);
-	snprintf(name, sizeof(name), "%s_%u", r->name, id - 1);
-	client_new(r->control, fds[1], name, 1);
-	return NULL;
-}
-
-static void
-close_channels(struct remote *r)
-{
-	struct channel *ch;
-
-	while ((ch = TAILQ_FIRST(&r->channels)) != NULL)
-		channel_free(ch);
+		channels_pause(&r->channels, 0);
 }
 
 /* --- frames in ------------------------------------------------------------------------ */
@@ -259,25 +129,18 @@ ack(struct remote *r, uint32_t seq)
 static const char *
 take_numbered(struct remote *r, const struct frame *f)
 {
-	struct channel *ch;
-
 	if (f->seq != r->expected && (int32_t)(f->seq - r->expected) > 0)
 		return "leaves a frame out";
 	ack(r, f->seq);
 	if (f->seq != r->expected)
 		return NULL; /* said again */
 	r->expected++;
-	if (f->channel != 0) {
-		ch = find_channel(r, f->channel);
-		if (ch != NULL)
-			chan_write(ch->chan, f->body, f->len);
-		return NULL;
-	}
-	if (f->body[0] == FRAME_OPEN)
-		return open_channel(r, frame_number(f));
-	ch = find_channel(r, frame_number(f));
-	if (ch != NULL)
-		channel_free(ch);
+	if (f->channel != 0)
+		channels_write(&r->channels, f->channel, f->body, f->len);
+	else if (f->body[0] == FRAME_OPEN && !r->leaving)
+		return channels_open(&r->channels, frame_number(f), r->name);
+	else if (f->body[0] == FRAME_CLOSE)
+		channels_close(&r->channels, frame_number(f));
 	return NULL;
 }
 
@@ -299,7 +162,7 @@ static const char *
 begin_anew(struct remote *r)
 {
 	r->known = 0;
-	close_channels(r);
+	channels_clear(&r->channels);
 	forget_acked(r, r->next);
 	return "does not know us any more: beginning anew";
 }
@@ -402,10 +265,28 @@ on_closed(struct chan *c, const char *why, void *arg)
 	go_down(arg, why);
 }
 
+/* Not called: all that comes is a body. */
+static void
+on_line(struct chan *c, char *line, void *arg)
+{
+	(void)c;
+	(void)line;
+	(void)arg;
+}
+
+static void
+on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
+{
+	(void)c;
+	(void)number;
+	(void)why;
+	(void)arg;
+}
+
 static const struct chan_ops ops = {
-    .line = on_channel_line,
+    .line = on_line,
     .data = on_data,
-    .bad = on_channel_bad,
+    .bad = on_bad,
     .closed = on_closed,
 };
 
@@ -455,58 +336,31 @@ greet(struct remote *r, int fd, struct chan_io *io)
 }
 
 static void
-on_shaken(void *arg, int fd, struct tls_conn *conn, const char *why)
+on_dialled(void *arg, int fd, struct chan_io *io, const char *why)
 {
 	struct remote *r = arg;
 
-	r->shake = NULL;
-	if (conn == NULL)
+	r->dial = NULL;
+	if (fd == -1)
 		go_down(r, why);
 	else
-		greet(r, fd, &conn->io);
-}
-
-static void
-on_resolved(void *arg, const char *ip)
-{
-	struct remote *r = arg;
-	struct tls_shake_config cfg = {
-	    .base = r->control->e->base,
-	    .tls = r->tls,
-	    .host = r->host,
-	    .deadline_ns = SHAKE_NS,
-	    .done = on_shaken,
-	    .arg = r,
-	};
-	char where[128];
-	const char *why = "no address has that name";
-
-	r->resolve = NULL;
-	cfg.fd = -1;
-	if (ip != NULL) {
-		snprintf(where, sizeof(where),
-		    strchr(ip, ':') != NULL ? "[%s]:%s" : "%s:%s", ip, r->port);
-		cfg.fd = chan_connect(where, &why);
-	}
-	if (cfg.fd == -1)
-		go_down(r, why);
-	else if (r->tls != NULL)
-		r->shake = tls_shake_new(&cfg);
-	else
-		greet(r, cfg.fd, NULL);
+		greet(r, fd, io);
 }
 
 static void
 dial(struct remote *r)
 {
-	struct addr a;
+	struct dial_config cfg = {
+	    .base = r->control->e->base,
+	    .tls = r->tls,
+	    .host = r->host,
+	    .port = r->port,
+	    .done = on_dialled,
+	    .arg = r,
+	};
 
 	r->state = DIALLING;
-	if (addr_scan(r->host, &a) == 0)
-		on_resolved(r, r->host);
-	else
-		r->resolve =
-		    resolve_new(r->control->e->base, r->host, on_resolved, r);
+	r->dial = dial_new(&cfg);
 }
 
 static void
@@ -517,7 +371,9 @@ on_look(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (r->state == DOWN && now_ns >= r->due_ns)
+	if (r->leaving > 0 && (--r->leaving == 0 || r->unacked.bytes == 0))
+		remotes_left(r->control, r);
+	else if (r->state == DOWN && now_ns >= r->due_ns)
 		dial(r);
 	else if (r->chan != NULL && now_ns - r->heard_ns > SILENCE_NS)
 		go_down(r, "silent for a minute");
@@ -529,37 +385,24 @@ on_look(int fd, short what, void *arg)
 
 /* --- making ---------------------------------------------------------------------------------- */
 
-static struct tls *
-make_tls(const struct remote *r, const struct control_config *cfg)
-{
-	const char *why;
-	struct tls *t;
-	struct addr a;
-
-	if (cfg->tls == 0 || (cfg->tls == 1 && addr_scan(r->host, &a) == 0))
-		return NULL;
-	t = tls_new_ca(cfg->ca, &why);
-	if (t == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: %s",
-		    cfg->ca != NULL ? cfg->ca : "TLS", why);
-	return t;
-}
-
 struct remote *
-remote_new(
-    struct control *c, const char *address, const struct control_config *cfg)
+remote_new(struct control *c, const char *address, struct tls *tls)
 {
 	static const struct timeval look = {LOOK_NS / NS_PER_SEC, 0};
-	struct remote *r = xcalloc(1, sizeof(*r));
+	struct remote *r;
+	char *host, *port;
 
-	if (resolve_split(address, &r->host, &r->port) == -1)
-		log_fatal(255, "-R %s: not a name and a port", address);
+	if (resolve_split(address, &host, &port) == -1)
+		return NULL;
+	r = xcalloc(1, sizeof(*r));
 	r->control = c;
 	r->address = xstrdup(address);
-	r->tls = make_tls(r, cfg);
+	r->host = host;
+	r->port = port;
+	r->tls = tls;
 	r->pause_ns = PAUSE_MIN_NS;
 	TAILQ_INIT(&r->unacked.list);
-	TAILQ_INIT(&r->channels);
+	channels_init(&r->channels, c, say_numbered, r);
 	wbuf_init(&r->out);
 	wbuf_init(&r->message);
 	r->look = event_new(c->e->base, -1, EV_PERSIST, on_look, r);
@@ -569,16 +412,50 @@ remote_new(
 }
 
 void
+remote_set_tls(struct remote *r, struct tls *tls)
+{
+	dial_free(r->dial);
+	r->dial = NULL;
+	tls_free(r->tls);
+	r->tls = tls;
+	r->pause_ns = PAUSE_MIN_NS;
+	if (r->state == DIALLING || r->state == DOWN)
+		dial(r);
+}
+
+/* Last words.  An sc_remoted that cannot say that it has them may crash: what
+ * it says is waited for, though not listened to. */
+static void
+await_quiet(struct remote *r)
+{
+	struct pollfd pfd = {.fd = r->fd, .events = POLLIN};
+	int64_t end_ns = clock_mono_ns() + LAST_WORDS_NS;
+	int ms = LAST_WORDS_NS / NS_PER_MS;
+	char buf[PIECE];
+
+	chan_flush(r->chan, ms);
+	while (r->unacked.bytes > 0 && clock_mono_ns() < end_ns &&
+	    poll(&pfd, 1, ms) == 1 && read(r->fd, buf, sizeof(buf)) > 0)
+		ms = QUIET_MS;
+}
+
+void
+remote_leave(struct remote *r)
+{
+	channels_end(&r->channels);
+	r->leaving = LEAVING_LOOKS;
+}
+
+void
 remote_free(struct remote *r)
 {
 	if (r == NULL)
 		return;
-	close_channels(r);
-	forget_acked(r, r->next);
-	resolve_free(r->resolve);
-	tls_shake_free(r->shake);
+	channels_end(&r->channels);
 	if (r->chan != NULL)
-		chan_flush(r->chan, 200);
+		await_quiet(r);
+	forget_acked(r, r->next);
+	dial_free(r->dial);
 	chan_free(r->chan);
 	event_free(r->look);
 	tls_free(r->tls);
@@ -591,7 +468,13 @@ remote_free(struct remote *r)
 }
 
 const char *
-remote_describe(const struct remote *r)
+remote_address(const struct remote *r)
 {
 	return r->address;
+}
+
+const char *
+remote_alias(const struct remote *r)
+{
+	return r->state == UP ? r->name : NULL;
 }

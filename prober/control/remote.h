@@ -1,6 +1,10 @@
 /*
  * remote: what remote.c is made of.
  *
+ *	remotes.c	which controllers there are; `remote add' and the like
+ *	remote.c	one of them
+ *	channels.c	the clients behind it
+ *	dial.c		a connection to it
  *	resolve.c	a name's addresses, asked for by a process of its own
  *	frame.c		the frames of the connection, as bytes
  *
@@ -106,5 +110,80 @@ struct resolve *resolve_new(struct event_base *base, const char *host,
     void (*done)(void *arg, const char *address), void *arg);
 /* Give up: DONE is not called. */
 void resolve_free(struct resolve *r);
+
+/* --- dial.c ----------------------------------------------------------------------- */
+
+struct chan_io;
+struct dial;
+struct tls;
+
+struct dial_config {
+	struct event_base *base;
+	const char *host, *port; /* copied */
+	struct tls *tls; /* NULL: none; stays */
+	/* Once: a connection (without TLS it may still be being made) that is
+	 * the caller's, and IO for its bytes or NULL; or FD -1 and WHY not. */
+	void (*done)(void *arg, int fd, struct chan_io *io, const char *why);
+	void *arg;
+};
+
+/* Find the address, connect, speak TLS.  NULL: DONE has been called already. */
+struct dial *dial_new(const struct dial_config *cfg);
+/* Give up: DONE is not called.  Not after it was. */
+void dial_free(struct dial *d);
+
+/* --- channels.c ------------------------------------------------------------------- */
+
+struct control;
+struct channel;
+
+/* Say, numbered, LEN bytes of a channel, or with 0 a message. */
+typedef void (*channels_say)(
+    void *arg, uint32_t channel, const uint8_t *body, size_t len);
+
+struct channels {
+	struct control *control;
+	channels_say say;
+	void *arg;
+	TAILQ_HEAD(, channel) list;
+};
+
+/* None so far; SAY is called with ARG. */
+void channels_init(
+    struct channels *cs, struct control *c, channels_say say, void *arg);
+/* Take nothing more of what clients say, or go on. */
+void channels_pause(struct channels *cs, int pause);
+/* A new one: a client NAME_ID that has attached.  NULL, or what is wrong. */
+const char *channels_open(struct channels *cs, uint32_t id, const char *name);
+/* LEN bytes for a client, if it is there still. */
+void
+channels_write(struct channels *cs, uint32_t id, const void *p, size_t len);
+/* They closed it: its client goes. */
+void channels_close(struct channels *cs, uint32_t id);
+/* All clients go; nobody is told. */
+void channels_clear(struct channels *cs);
+/* What all of them have said is said, and that they end. */
+void channels_end(struct channels *cs);
+
+/* --- remote.c --------------------------------------------------------------------- */
+
+struct remote;
+
+/* Dial ADDRESS, "NAME:PORT", and again whenever the connection is lost; each
+ * channel of it becomes a client that has attached.  TLS (NULL: none) is taken
+ * over.  NULL, with TLS the caller's: that is no address. */
+struct remote *
+remote_new(struct control *c, const char *address, struct tls *tls);
+/* From the next connection on TLS (taken over); one that is not there yet is
+ * tried again at once. */
+void remote_set_tls(struct remote *r, struct tls *tls);
+/* Its clients go; once that is acknowledged, or after some seconds, comes
+ * remotes_left(). */
+void remote_leave(struct remote *r);
+/* Pass on what its clients have said, for a moment at most, and hang up. */
+void remote_free(struct remote *r);
+const char *remote_address(const struct remote *r);
+/* Our name there, or NULL while there is no connection. */
+const char *remote_alias(const struct remote *r);
 
 #endif

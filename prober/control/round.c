@@ -41,7 +41,8 @@ free_feed(struct feed *f)
 	if (c->turn == f)
 		c->turn = TAILQ_NEXT(f, link);
 	TAILQ_REMOVE(&c->feeds, f, link);
-	sources_event(c, "source finish '%s'", f->name);
+	if (f->begun)
+		sources_event(c, "source finish '%s'", f->name);
 	files_free(f->file);
 	if (f->outfile != NULL)
 		route_outfile_unref(c, f->outfile);
@@ -72,6 +73,7 @@ round_begin(struct feed *f)
 	run->cycle.start = (uint32_t)(clock_wall_ns() / NS_PER_SEC);
 	run->cycle.hostname = c->output.hostname;
 	f->run = run;
+	f->begun = 1;
 	f->nruns++;
 	route_open(c, run);
 	sources_event(c, "source cycle '%s' id %u", f->name, f->cycle_id);

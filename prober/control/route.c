@@ -121,6 +121,24 @@ route_record(struct output *o, int handle, struct technique_record *rec)
 	return 0;
 }
 
+static int
+route_wants_partial(const struct output *o, int handle)
+{
+	const struct control *c = (const void *)((const char *)(const void *)o -
+	    offsetof(struct control, output));
+	const struct client *cl = c->runs[handle]->feed->client;
+
+	return cl != NULL && client_wants_partial(cl);
+}
+
+static void
+route_partial(struct output *o, int handle, struct technique_record *rec)
+{
+	struct run *run = control_of(o)->runs[handle];
+
+	client_partial(run->feed->client, run, rec);
+}
+
 /* --- output files ------------------------------------------------------------------ */
 
 struct outfile *
@@ -255,6 +273,8 @@ static const struct output_ops route_ops = {
     .cycle_begin = route_cycle_begin,
     .cycle_end = route_cycle_end,
     .record = route_record,
+    .wants_partial = route_wants_partial,
+    .partial = route_partial,
     .tick = route_tick,
     .rotate = route_rotate,
     .account = route_account,

@@ -10,6 +10,7 @@
 #ifndef PROBER_SOURCE_H
 #define PROBER_SOURCE_H
 
+#include "common/tls.h"
 #include "prober/prober.h"
 
 struct source_ops {
@@ -95,6 +96,13 @@ void room_tick(struct room *r, uint64_t put, uint32_t count);
  * need not be told now.  The caller sets C->told once it was. */
 uint64_t room_of(struct room *r, const struct room_client *c, uint32_t count);
 
+enum control_tls {
+	CONTROL_TLS_NEVER,
+	CONTROL_TLS_UNASKED, /* only where `remote add' says ssl on */
+	CONTROL_TLS_NAMES, /* if it has a name and not an address */
+	CONTROL_TLS_ALWAYS,
+};
+
 /* scamper's daemon (prober/control/control.h). */
 struct control_config {
 	const char *port; /* IP:PORT to listen on, or NULL */
@@ -102,17 +110,18 @@ struct control_config {
 	const char *remote; /* NAME:PORT to dial, or NULL */
 	const char *command; /* -c */
 	const char *monitor, *nameserver; /* or NULL */
-	const char *ca; /* certificates that may vouch for the remote, NULL:
-			 * the system's */
+	struct tls_ca tls_files; /* for the remote */
 	const struct output_config *out; /* of output files */
 	uint32_t pps; /* -p */
 	uint32_t generation; /* 2021 or 2026 */
-	int tls; /* with the remote: 0 not, 1 if it has a name, 2 in any case */
+	enum control_tls tls; /* with remotes */
 	int outcopy; /* clients' results into the first output file too */
 };
 
 /* CFG stays.  Dies when it cannot listen. */
 struct source *control_new(struct engine *e, const struct control_config *cfg);
+/* SIGHUP: read the files of certificates again. */
+void control_reload(struct source *s);
 /* The output that goes with it; opens the first output file. */
 struct output *control_output(struct source *s);
 

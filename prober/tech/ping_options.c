@@ -84,6 +84,7 @@ const struct technique_opt ping_opts[] = {
     {'U', OPT_U32, AT(user_id), 0, UINT32_MAX, "userid", NULL, 0, NULL},
     {'W', OPT_SECONDS, AT(timeout_us), 1000, 255 * US_PER_SEC, "wait timeout",
 	NULL, AT(has_timeout), NULL},
+    {'y', OPT_STREAM, 0, 0, 20, "stream", NULL, 0, NULL},
     {'z', OPT_U8, AT(tos), 0, 255, "tos", NULL, 0, NULL},
     {0, 0, 0, 0, 0, NULL, NULL, 0, NULL},
 };

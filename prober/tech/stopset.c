@@ -53,9 +53,11 @@ stopset_named(const char *name)
 	return s;
 }
 
-void
+int
 stopset_clear(const char *name)
 {
+	int rc = -1;
+
 	for (struct stopset *s = named; s != NULL; s = s->next) {
 		if (name != NULL && strcmp(s->name, name) != 0)
 			continue;
@@ -63,7 +65,9 @@ stopset_clear(const char *name)
 		s->nslots = SLOTS_MIN;
 		s->slots = xcalloc(s->nslots, sizeof(*s->slots));
 		s->count = 0;
+		rc = 0;
 	}
+	return rc;
 }
 
 /* Where A is, or the free place where it belongs. */

@@ -20,8 +20,9 @@ struct stopset *stopset_new(void);
 void stopset_free(struct stopset *s); /* NULL is fine */
 /* The local set of this name: the one there is, else a new one. */
 struct stopset *stopset_named(const char *name);
-/* Empty the local set of this name, of NULL all of them. */
-void stopset_clear(const char *name);
+/* Empty the local set of this name, of NULL all of them.  0, or -1 when there is
+ * none: no trace has named it yet. */
+int stopset_clear(const char *name);
 int stopset_has(const struct stopset *s, const struct addr *a);
 void stopset_add(struct stopset *s, const struct addr *a);
 /* The addresses in S. */

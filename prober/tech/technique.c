@@ -25,6 +25,8 @@ const struct technique *const technique_table[] = {
 
 #define WORDS_MAX 512
 
+static uint32_t disabled; /* a bit for each row */
+
 struct parse {
 	struct measurement *m;
 	uint64_t seen[4]; /* letters met, one bit each */
@@ -58,6 +60,18 @@ set_number(struct parse *ps, const struct technique_opt *o, const char *arg)
 		*(uint16_t *)(void *)at = (uint16_t)v;
 	else
 		*(uint32_t *)(void *)at = v;
+	return 0;
+}
+
+static int
+set_stream(struct parse *ps, const struct technique_opt *o, const char *arg)
+{
+	uint32_t v;
+
+	if (scan_u32(arg, o->min, o->max, &v) == -1)
+		return refuse(ps, "-%c failed: %s must be within %u - %u",
+		    o->letter, o->name, o->min, o->max);
+	ps->m->partial = (uint8_t)v;
 	return 0;
 }
 
@@ -161,6 +175,8 @@ set_value(struct parse *ps, const struct technique_opt *o, const char *arg)
 		return set_hex(ps, o, arg);
 	case OPT_SECONDS:
 		return set_seconds(ps, o, arg);
+	case OPT_STREAM:
+		return set_stream(ps, o, arg);
 	case OPT_ADDR:
 		return set_addr(ps, o, arg);
 	case OPT_CALL:
@@ -288,38 +304,87 @@ find_technique(const char *name)
 	return NULL;
 }
 
+/* TEXT as a measurement of TECH. */
+static struct measurement *
+parse(struct parse *ps, const struct technique *tech, const char *text,
+    struct addr *target)
+{
+	char *copy = xstrdup(text), *words[WORDS_MAX];
+	int n = scan_words(copy, words, WORDS_MAX);
+
+	ps->m = xcalloc(1, sizeof(*ps->m) + tech->conf_size);
+	ps->m->tech = tech;
+	ps->m->refs = 1;
+	ps->m->text = xstrdup(text);
+	tech->defaults(ps->m->conf);
+	if (parse_words(ps, words, n, target) == -1) {
+		technique_unref(ps->m);
+		ps->m = NULL;
+	}
+	free(copy);
+	return ps->m;
+}
+
+/* The technique that TEXT begins with, or NULL and why not. */
+static const struct technique *
+technique_of(struct parse *ps, const char *text)
+{
+	char *copy = xstrdup(text), *words[WORDS_MAX];
+	int n = scan_words(copy, words, WORDS_MAX);
+	const struct technique *tech = n > 0 ? find_technique(words[0]) : NULL;
+
+	if (n < 1)
+		refuse(ps,
+		    n == 0 ? "empty command"
+			   : "too many words or an open quote");
+	else if (tech == NULL)
+		refuse(ps, "unknown technique %s", words[0]);
+	free(copy);
+	return tech;
+}
+
+struct measurement *
+technique_parse_old(
+    const char *text, struct addr *target, char *why, size_t why_size)
+{
+	struct parse ps = {.why = why, .why_size = why_size};
+	const struct technique *tech = technique_of(&ps, text);
+
+	return tech != NULL ? parse(&ps, tech, text, target) : NULL;
+}
+
 struct measurement *
 technique_parse(
     const char *text, struct addr *target, char *why, size_t why_size)
 {
 	struct parse ps = {.why = why, .why_size = why_size};
-	const struct technique *tech;
-	char *copy = xstrdup(text), *words[WORDS_MAX];
-	int n = scan_words(copy, words, WORDS_MAX);
+	const struct technique *tech = technique_of(&ps, text);
 
-	tech = n > 0 ? find_technique(words[0]) : NULL;
-	if (n < 1)
-		refuse(&ps,
-		    n == 0 ? "empty command"
-			   : "too many words or an "
-			     "open quote");
-	else if (tech == NULL)
-		refuse(&ps, "unknown technique %s", words[0]);
-	if (tech == NULL) {
-		free(copy);
+	if (tech != NULL && technique_is_disabled(tech)) {
+		refuse(&ps, "%s is disabled by the configuration file",
+		    tech->name);
 		return NULL;
 	}
-	ps.m = xcalloc(1, sizeof(*ps.m) + tech->conf_size);
-	ps.m->tech = tech;
-	ps.m->refs = 1;
-	ps.m->text = xstrdup(text);
-	tech->defaults(ps.m->conf);
-	if (parse_words(&ps, words, n, target) == -1) {
-		technique_unref(ps.m);
-		ps.m = NULL;
+	return tech != NULL ? parse(&ps, tech, text, target) : NULL;
+}
+
+void
+technique_enable(size_t row, int on)
+{
+	if (on)
+		disabled &= ~(1u << row);
+	else
+		disabled |= 1u << row;
+}
+
+int
+technique_is_disabled(const struct technique *tech)
+{
+	for (size_t i = 0; technique_table[i] != NULL; i++) {
+		if (technique_table[i] == tech)
+			return disabled >> i & 1;
 	}
-	free(copy);
-	return ps.m;
+	return 0;
 }
 
 void

@@ -101,6 +101,7 @@ enum technique_opt_kind {
 	OPT_ADDR, /* struct addr */
 	OPT_CALL, /* by the set function */
 	OPT_CALLS, /* the same, and may be given more than once */
+	OPT_STREAM, /* measurement->partial, min .. max */
 };
 
 struct technique_addrs {
@@ -157,7 +158,8 @@ struct technique {
 	void (*start)(struct task *t, int64_t wall_ns);
 	/* A credit is there: describe the probe to send. */
 	void (*probe)(struct task *t, struct probe *pr);
-	/* The probe with this id left at TX_NS (wall clock). */
+	/* The probe with this id left at TX_NS (wall clock).  Ids are numbers
+	 * from 0; what is no probe has UINT32_MAX. */
 	void (*sent)(struct task *t, uint32_t id, int64_t tx_ns);
 	void (*reply)(struct task *t, const struct reply *r);
 	void (*timeout)(struct task *t);
@@ -166,7 +168,8 @@ struct technique {
 	void (*again)(struct task *t);
 	/* The probe asked for last cannot be sent: an errno. */
 	void (*failed)(struct task *t, int err);
-	/* Fill in the record; memory may be taken with technique_scratch(). */
+	/* Fill in the record; memory may be taken with technique_scratch().
+	 * With -y also of a task that goes on. */
 	void (*record)(struct task *t, struct technique_record *out);
 };
 
@@ -176,6 +179,8 @@ extern const struct technique *const technique_table[]; /* ends with NULL */
 struct measurement {
 	const struct technique *tech;
 	int refs;
+	uint8_t partial; /* -y: a client sees the result at every so many
+			  * probes, 0: at the end */
 	char *text; /* as it was given, for messages and canonical print */
 	max_align_t conf[]; /* tech->conf_size bytes */
 };
@@ -189,7 +194,15 @@ struct measurement {
  */
 struct measurement *technique_parse(
     const char *text, struct addr *target, char *why, size_t why_size);
+/* The same for what was accepted before: also of one that is disabled. */
+struct measurement *technique_parse_old(
+    const char *text, struct addr *target, char *why, size_t why_size);
 void technique_unref(struct measurement *m);
+
+/* From now on technique_parse() refuses that row of the table, or does not. */
+void technique_enable(size_t row, int on);
+/* Would technique_parse() refuse all of TECH? */
+int technique_is_disabled(const struct technique *tech);
 
 /* The source port, ICMP id of this process: (pid & 0xffff) | 0x8000. */
 uint16_t technique_default_port(void);

@@ -134,6 +134,7 @@ const struct technique_opt trace_opts[] = {
     {'U', OPT_U32, AT(user_id), 0, UINT32_MAX, "userid", NULL, 0, NULL},
     {'w', OPT_U8, AT(wait_s), 1, 10, "wait", NULL, 0, NULL},
     {'W', OPT_U8, AT(wait_probe_cs), 0, 200, "wait-probe", NULL, 0, NULL},
+    {'y', OPT_STREAM, 0, 0, 20, "stream", NULL, 0, NULL},
     {'z', OPT_CALLS, 0, 0, 0, "global stop", NULL, 0, add_global_stop},
     {'Z', OPT_CALL, 0, 0, 0, "local stop set", NULL, 0, set_local_set},
     {0, 0, 0, 0, 0, NULL, NULL, 0, NULL},

@@ -8,13 +8,14 @@
 
 # To build every program.
 PACKAGES_BUILD=(build-essential cmake pkg-config libevent-dev zlib1g-dev
-	libssl-dev)
+	libbz2-dev liblzma-dev libssl-dev)
 # To run the embedded Internet and look at it.
 PACKAGES_NET=(iproute2 nftables ethtool procps util-linux iputils-ping jq
 	python3)
 # To run all tests: the other programs we are compared with, and style.
 PACKAGES_TEST=(libcmocka-dev clang clang-format libclang-rt-14-dev scamper
-	tcpdump traceroute mandoc shellcheck strace gzip openssl valgrind spin)
+	tcpdump traceroute mandoc shellcheck strace gzip bzip2 xz-utils openssl
+	valgrind spin)
 # To measure, tests/bench/run: who is measured beside us, a compiler of programs
 # for the kernel (BPF), plots.
 PACKAGES_BENCH=(scamper clang gnuplot-nox)

@@ -6,13 +6,17 @@
     prober_daemon.py survive PORT        what ends Debian's daemon, and what is
                                          no command at all
     prober_daemon.py modern PORT         as clients of 2026 are answered
+    prober_daemon.py partial PORT        what is known before the end (-y)
     prober_daemon.py slow PORT PATH      one that does not read, one that leaves
     prober_daemon.py round PORT OUT      two files, priorities 3 and 1
+    prober_daemon.py ask PORT LINE...    each line's answer
     prober_daemon.py results FILE...     warts by sc_warts2json, without what no
                                          two runs share
 """
+import binascii
 import concurrent.futures
 import json
+import os
 import re
 import socket
 import subprocess
@@ -91,7 +95,10 @@ FRESH = [
     "set monitorname here", "get monitorname", "set command ping -c 1",
     "get command", "foo", " get pps", "shutdown", "shutdown zz",
     "shutdown cancel", "observe", "observe zz", "lss-clear",
-    "lss-clear foo", "remote list", "source", "source zz", "source list",
+    "lss-clear foo", "remote list", "remote add", "remote add ssl off",
+    "remote add server 127.0.0.1", "remote add server 127.0.0.1:9 ssl maybe",
+    "remote add server 127.0.0.1:9 foo bar", "remote delete",
+    "remote delete zz", "source", "source zz", "source list",
     "source list foo", "source add", "source add name x", "source update",
     "source update zz priority 1", "source cycle zz", "source delete zz",
     "outfile", "outfile zz", "outfile open", "outfile open name a",
@@ -145,6 +152,24 @@ def conversation(port):
     c.s.sendall(b"get pps\r\nattach\nping -c 1 11.0.0.12\ndone\n")
     lines = sorted(plain(x) for x in c.end() if x != "MORE")
     said.append(("at once", lines))
+
+    # A local stop set is known once a trace has named it; cleared, it stops
+    # no more.
+    c, m = Client(port), Client(port)
+    c.say("attach format json")
+    c.until("DATA")
+    sets, hops = [m.ask("lss-clear here")], []
+    for clear in ("", "", "lss-clear here", "lss-clear there"):
+        if clear:
+            sets.append(m.ask(clear))
+        c.ask("trace -w 1 -f 3 -Z here 11.0.0.13")
+        c.until("DATA")
+        hops.append(len(json.loads(c.data[-1][1])["hops"]))
+    if [hops[0] - n for n in hops] != [0, 1, 0, 1]:
+        sys.exit("FAILED: stop sets: %s" % hops)
+    said.append(("stop sets", sets))
+    c.say("done")
+    c.end()
 
     # A byte that is none of a line's ends the conversation.
     c = Client(port)
@@ -291,6 +316,95 @@ def modern(port):
         sys.exit("FAILED: no route: %s" % r)
 
 
+def records(c, command):
+    """Say it; its results: (what is behind the length, record)."""
+    first = len(c.data)
+    number = c.ask(command)[0].split()[1]
+    while not c.data[first:] or not c.data[-1][0].endswith(number):
+        if c.line() is None:
+            sys.exit("FAILED: the end instead of %s's result" % number)
+    return [(re.sub(r"DATA \d+", "", head), body)
+            for head, body in c.data[first:] if number in head]
+
+
+def shown(body):
+    """A uuencoded record as wartsview has it."""
+    warts = b"".join(binascii.a2b_uu(x) for x in body.splitlines() if x != b"`")
+    said = subprocess.run([os.environ["BIN"] + "/wartsview", "-t", "json", "-"],
+                          input=warts, capture_output=True, check=True).stdout
+    return said or b"{}"
+
+
+def is_so(what, true):
+    if not true:
+        sys.exit("FAILED: " + what)
+
+
+def partial(port):
+    c = Client(port)
+    c.say("attach format json")
+    c.until("DATA")
+    # Every probe: what is known grows to what is known at the end.
+    *before, (head, last) = records(c, "trace -w 1 -y 1 11.0.6.1")
+    last = json.loads(last)
+    is_so("the result is inprog", head == " id-1" and
+          last["stop_reason"] not in ("INPROGRESS", "NONE"))
+    is_so("%d for %d probes" % (len(before), last["probe_count"]),
+          1 < len(before) <= last["probe_count"])
+    hops = [x["addr"] for x in last["hops"]]
+    known = 0
+    for head, body in before:
+        r = json.loads(body)
+        is_so(head, head == " id-1 inprog")
+        is_so("stop reason " + r["stop_reason"],
+              r["stop_reason"] == "INPROGRESS")
+        for key in ("type", "src", "dst", "start", "method", "userid"):
+            is_so(key, r[key] == last[key])
+        addrs = [x["addr"] for x in r.get("hops", [])]
+        is_so("%s, then %s" % (addrs, hops), addrs == hops[:len(addrs)])
+        is_so("it forgets", len(addrs) >= known)
+        known = len(addrs)
+    is_so("nothing was known before the end", known > 0)
+    # Every second of five, and none.
+    for n, sent in ((2, [2, 4]), (0, []), (20, [])):
+        *before, (head, last) = records(
+            c, "ping -c 5 -i 0.1 -y %d 11.0.6.2" % n)
+        before = [json.loads(body) for _, body in before]
+        # One that is sent again, as its reply was lost here, is told again.
+        is_so("-y %d: %s" % (n, before),
+              sorted({r["ping_sent"] for r in before}) == sent)
+        is_so("ping's stop reason",
+              {r["stop_reason"] for r in before} <= {"inprogress"} and
+              json.loads(last)["stop_reason"] == "done")
+    no = c.ask("trace -y 21 11.0.6.1")[0]
+    is_so(no, re.match("ERR command not accepted: .*-y.*0 - 20", no))
+    # A halt ends it: nothing of it comes behind its record.
+    c.ask("ping -c 1000 -i 0.05 -y 1 11.0.6.3")
+    c.until("DATA .* inprog")
+    c.ask("halt 5")
+    c.until(r"DATA \d+ id-5$")
+    is_so("halted", json.loads(c.data[-1][1])["stop_reason"] == "halted")
+    c.say("done")
+    is_so("something behind the halt",
+          [x for x in c.end() if "inprog" in x] == [])
+    # In warts.
+    c = Client(port)
+    c.say("attach")
+    c.until("DATA")
+    c.until("DATA")
+    *before, _ = records(c, "trace -w 1 -y 2 11.0.6.4")
+    r = json.loads(shown(before[-1][1]))
+    is_so("warts: %s" % r, r["stop_reason"] == "INPROGRESS" and r["hops"])
+    # Clients of 2021 have no word for it.
+    c = Client(port)
+    c.say("attach format json generation 2021")
+    c.until("DATA")
+    c.ask("ping -c 3 -i 0.1 -y 1 11.0.6.5")
+    c.say("done")
+    c.end()
+    is_so("inprog for a client of 2021", len(c.data) == 3)
+
+
 def slow(port, path):
     # One asks for much and reads nothing ...
     c = Client(path)
@@ -340,6 +454,12 @@ def round_robin(port, out):
         sys.exit("FAILED: %s" % first)
 
 
+def ask(port, *lines):
+    c = Client(port)
+    for line in lines:
+        print(*c.ask(line), sep="\n")
+
+
 def results(*files):
     for line in subprocess.run(["sc_warts2json", *files], text=True,
                                capture_output=True, check=True
@@ -352,5 +472,6 @@ def results(*files):
               [x["from"] for x in r.get("responses", [])])
 
 
-{"talk": talk, "survive": survive, "modern": modern, "slow": slow,
- "round": round_robin, "results": results}[sys.argv[1]](*sys.argv[2:])
+{"talk": talk, "survive": survive, "modern": modern, "partial": partial,
+ "slow": slow, "round": round_robin, "ask": ask,
+ "results": results}[sys.argv[1]](*sys.argv[2:])

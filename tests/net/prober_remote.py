@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Helper of prober-remote.test: a wire that can be cut.
 
-    prober_remote.py LISTEN TO [CERTIFICATE]
+    prober_remote.py LISTEN TO [CERTIFICATE [AUTHORITY]]
         pass connections to port LISTEN of 127.0.0.1 on to port TO; cut them at
-        SIGUSR1.  With a certificate (and its key, one PEM file) they are TLS.
+        SIGUSR1.  With a certificate (and its key, one PEM file) they are TLS;
+        with an authority (PEM) who connects must show a certificate by it.
 """
 import select
 import signal
@@ -41,6 +42,9 @@ context = None
 if len(sys.argv) > 3:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[3])
+    if len(sys.argv) > 4:
+        context.load_verify_locations(sys.argv[4])
+        context.verify_mode = ssl.CERT_REQUIRED
 while True:
     a, _ = listener.accept()
     try:

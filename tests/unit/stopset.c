@@ -51,7 +51,8 @@ names(void **state)
 	assert_ptr_equal(stopset_named("x"), x);
 	assert_true(stopset_has(x, &a));
 	assert_false(stopset_has(y, &a));
-	stopset_clear("x");
+	assert_int_equal(stopset_clear("x"), 0);
+	assert_int_equal(stopset_clear("nobody's"), -1);
 	assert_int_equal(stopset_count(x), 0);
 	assert_int_equal(stopset_count(y), 1);
 	stopset_clear(NULL);
