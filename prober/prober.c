@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/prefixset.h"
 #include "common/prog.h"
+#include "prober/names.h"
 #include "prober/options.h"
 #include "prober/source/source.h"
 
@@ -57,6 +58,7 @@ on_reload(int signo, short what, void *arg)
 	(void)signo;
 	(void)what;
 	polite_tick(&p->e);
+	nameserver_reload(p->e.nameserver);
 	engine_kick(&p->e);
 	if (p->opt.dnp == NULL)
 		return;
@@ -152,6 +154,7 @@ open_engine(struct prober *p)
 			    o->dnp);
 	}
 	e->status = o->status;
+	e->nameserver = nameserver_new(e, o->control.nameserver);
 }
 
 /* One-shot: all work belongs to one list in one cycle. */
@@ -301,6 +304,7 @@ close_all(struct prober *p)
 		    strerror(errno));
 	e->source->ops->free(e->source);
 	listcycle_history_clear(&e->admit.history);
+	nameserver_free(e->nameserver);
 	engine_clear(e);
 	event_base_free(e->base);
 	return rc == -1 ? EXIT_TEMPORARY : EXIT_DONE;
