@@ -67,7 +67,7 @@ int dns_read(
 /* --- names.c: what is known and what is asked for ------------------------------ */
 
 #define NAMES_MAX 65536 /* kept, and those being asked for */
-#define NAMES_QUEUE_MAX 8192 /* waiting to be asked for */
+#define NAMES_QUEUE_MAX 4096 /* more would be asked for too late */
 #define NAMES_ASKED_MAX 64 /* questions in flight */
 #define NAMES_PPS 1000 /* questions per second at most */
 #define NAMES_TRY_NS (5 * NS_PER_SEC) /* for an answer, as scamper */

@@ -8,6 +8,7 @@
     dead            a silent server held up nobody for long (dead.*)
     control PORT    what a daemon says of its name server
     two PORT        a daemon comes to its second name server
+    reload PORT     and to the one that resolv.conf has by now
 """
 import json
 import os
@@ -244,8 +245,18 @@ def two(port):
                 named = named or '"name"' in line
     if not named:
         fail("the second name server is not asked")
-    if d.say("get nameserver") != "OK nameserver " + GOOD:
+    if d.say("get nameserver") != "OK nameserver 10.99.0.56":
         fail("get nameserver: not the second")
+
+
+def reload(port):
+    d = Daemon(port)
+    end = time.monotonic() + 30
+    while d.say("get nameserver") != "OK nameserver 10.99.0.99":
+        if time.monotonic() > end:
+            fail("SIGHUP: resolv.conf is not read")
+            return
+        time.sleep(0.05)
 
 
 globals()[sys.argv[1]](*sys.argv[2:])
