@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "common/xmalloc.h"
+#include "prober/names.h"
 #include "prober/output.h"
 #include "prober/polite.h"
 #include "prober/source/source.h"
@@ -37,7 +38,7 @@ on_reply(void *arg, struct task *t, const struct reply *r)
 {
 	struct engine *e = arg;
 
-	if (t == NULL || t->where == TASK_DONE) {
+	if (t == NULL || t->where >= TASK_DONE) {
 		e->stats.unmatched++;
 		return;
 	}
@@ -101,6 +102,30 @@ admit(struct engine *e, uint32_t credits)
 	} while (admit_queue(e, credits, &budget));
 }
 
+/* --- names ---------------------------------------------------------------------------- */
+
+/* Has anybody asked for one? */
+static int
+has_names(const struct engine *e)
+{
+	return e->window.names != NULL && names_used(e->window.names);
+}
+
+/* As many questions as probes, and none while nothing is to be sent. */
+static void
+run_names(struct engine *e)
+{
+	uint64_t pps = e->pacer.asked;
+
+	if (!has_names(e))
+		return;
+	if (polite_stopped(e->polite) != NULL)
+		pps = 0;
+	else if (pps == 0 || pps > NAMES_PPS)
+		pps = NAMES_PPS;
+	naming_run(&e->window, (uint32_t)pps);
+}
+
 /* --- record -------------------------------------------------------------------------- */
 
 static void
@@ -152,6 +177,9 @@ record(struct engine *e)
 		t = window_first_done(&e->window);
 		if (t == NULL)
 			return;
+		if (t->m->tech->names != NULL && has_names(e) &&
+		    naming_holds(&e->window, t))
+			continue;
 		t->m->tech->record(t, &rec);
 		rec.number = t->number;
 		if (t->halted)
@@ -249,6 +277,9 @@ next_turn(const struct engine *e)
 	at_ns = polite_due(e->polite);
 	if (at_ns < due_ns)
 		due_ns = at_ns;
+	at_ns = has_names(e) ? naming_due(&e->window) : INT64_MAX;
+	if (at_ns < due_ns)
+		due_ns = at_ns;
 	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
@@ -300,6 +331,7 @@ turn(struct engine *e)
 	/* Silence is known only when every reply that is there was seen. */
 	if (n < RX_BUDGET && (n > 0 || expire_due(e) <= e->now_ns))
 		expire_run(e);
+	run_names(e);
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
@@ -352,6 +384,7 @@ on_event(int fd, short what, void *arg)
 		turn(e);
 		if (is_over(e)) {
 			/* All that is finished, however much it is. */
+			naming_end_all(&e->window);
 			while (
 			    !e->full && window_first_done(&e->window) != NULL)
 				record(e);

@@ -6,6 +6,7 @@
  * A technique knows the end "your probe cannot be sent"; that is used for both,
  * so none has to know of clients.
  */
+#include "prober/names.h"
 #include "prober/prober.h"
 
 void
@@ -13,6 +14,10 @@ finish_halted(struct task *t)
 {
 	if (t->where == TASK_DONE)
 		return;
+	if (t->where == TASK_NAMING) {
+		naming_end(t);
+		return;
+	}
 	t->m->tech->failed(t, 0);
 	t->halted = 1;
 }

@@ -70,7 +70,8 @@ outgoing(struct file *f)
 static void
 forget(struct wbuf *b, size_t done)
 {
-	memmove(b->p, b->p + done, b->len - done);
+	if (b->len > done)
+		memmove(b->p, b->p + done, b->len - done);
 	b->len -= done;
 }
 

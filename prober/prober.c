@@ -11,6 +11,7 @@
 #include "common/prefixset.h"
 #include "common/prog.h"
 #include "prober/config.h"
+#include "prober/names.h"
 #include "prober/options.h"
 #include "prober/source/source.h"
 
@@ -87,6 +88,7 @@ on_reload(int signo, short what, void *arg)
 	(void)signo;
 	(void)what;
 	polite_tick(&p->e);
+	nameserver_reload(p->e.nameserver);
 	engine_kick(&p->e);
 	if (p->opt.config != NULL && config_load(p->opt.config) == -1)
 		log_warn(
@@ -179,6 +181,7 @@ open_engine(struct prober *p)
 	if (o->config != NULL && config_load(o->config) == -1)
 		log_fatal(EXIT_PERMANENT, "%s: errors", o->config);
 	e->status = o->status;
+	e->nameserver = nameserver_new(e, o->control.nameserver);
 }
 
 /* One-shot: all work belongs to one list in one cycle. */
@@ -330,6 +333,7 @@ close_all(struct prober *p)
 		    strerror(errno));
 	e->source->ops->free(e->source);
 	listcycle_history_clear(&e->admit.history);
+	nameserver_free(e->nameserver);
 	engine_clear(e);
 	event_base_free(e->base);
 	return rc == -1 ? EXIT_TEMPORARY : EXIT_DONE;

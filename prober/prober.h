@@ -1,7 +1,7 @@
 /*
  * prober: the map of the program, a section per file.  The other maps:
  * window.h, inbox.h, output.h, polite.h, checkpoint.h, options.h,
- * source/source.h, tech/technique.h, net/net.h.
+ * names.h, source/source.h, tech/technique.h, net/net.h.
  *
  *   sources ─► cmdqueue ───┐                      ┌─► tech/… ─► packet_build ─► tx
  *                          ├─► admit ─► window ───┤                 pacer
@@ -39,6 +39,7 @@ struct output;
 struct source;
 struct engine;
 struct checkpoint;
+struct nameserver;
 
 /* A command as it waits in the queue or on hold. */
 struct command {
@@ -230,6 +231,7 @@ struct engine {
 	struct rx *rx;
 	struct output *out;
 	struct polite *polite; /* NULL: none */
+	struct nameserver *nameserver; /* who is asked for names */
 	struct task *(*take)(struct window *w); /* the next to send for */
 	struct stats stats;
 	struct inbox inbox;

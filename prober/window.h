@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/addr.h"
 #include "prober/fifo.h"
@@ -26,11 +27,15 @@ enum task_where {
 	TASK_READY, /* in window.ready: wants a credit */
 	TASK_SENDING, /* its frame waits in the transmit queue */
 	TASK_WAITING, /* in a timeout class */
-	TASK_DONE, /* in window.done: its record is to be written */
 	TASK_POLITE, /* in polite's heap: its budget is used up until due_ns */
+	/* From here on its measurement is over: */
+	TASK_DONE, /* in window.done: its record is to be written */
+	TASK_NAMING, /* in window.naming: its record waits for names */
 };
 
 struct polite;
+struct names;
+struct naming;
 struct task_block;
 
 /* With the state of a trace these are two cache lines. */
@@ -41,7 +46,10 @@ struct task {
 	struct link_path *path;
 	struct task_block *blocks; /* the last one; a ring */
 	uint64_t number;
-	int64_t due_ns; /* TASK_WAITING, TASK_POLITE */
+	union {
+		int64_t due_ns; /* TASK_WAITING, TASK_POLITE */
+		struct naming *naming; /* TASK_NAMING */
+	};
 	uint32_t at; /* in the fifo that `where' names */
 	struct addr dst;
 	uint8_t where; /* enum task_where */
@@ -103,6 +111,9 @@ struct window {
 	struct timeout timeout;
 	int64_t now_ns; /* of this turn */
 	struct polite *polite; /* NULL: no budgets */
+	/* Of naming.c: names (NULL: there are none to be had), who waits. */
+	struct names *names;
+	TAILQ_HEAD(, naming) naming;
 	int large_pages; /* for few tasks as well, where speed matters more */
 };
 

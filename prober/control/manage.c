@@ -11,6 +11,7 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 #include "prober/control/control.h"
+#include "prober/names.h"
 #include "prober/tech/stopset.h"
 
 #define WINDOW_MAX 65535
@@ -99,7 +100,7 @@ get_monitorname(struct client *cl, char *args)
 static void
 get_nameserver(struct client *cl, char *args)
 {
-	const char *ns = cl->control->cfg->nameserver;
+	const char *ns = nameserver_text(cl->control->e->nameserver);
 
 	(void)args;
 	if (ns != NULL)
@@ -212,6 +213,14 @@ set_monitorname(struct client *cl, char *args)
 	chan_printf(cl->chan, "OK");
 }
 
+static void
+set_nameserver(struct client *cl, char *args)
+{
+	int rc = nameserver_set(cl->control->e->nameserver, args);
+
+	chan_printf(cl->chan, rc == 0 ? "OK" : "ERR could not set nameserver");
+}
+
 /* For files whose `source add' does not say a command of their own. */
 static void
 set_command(struct client *cl, char *args)
@@ -233,6 +242,7 @@ set_command(struct client *cl, char *args)
 static const struct verb setters[] = {
     {"command", set_command},
     {"monitorname", set_monitorname},
+    {"nameserver", set_nameserver},
     {"pps", set_pps},
     {"window", set_window},
     {NULL, NULL},

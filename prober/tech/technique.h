@@ -168,6 +168,9 @@ struct technique {
 	void (*again)(struct task *t);
 	/* The probe asked for last cannot be sent: an errno. */
 	void (*failed)(struct task *t, int err);
+	/* T is done: does its record wait for a name?  Returns non-zero as soon
+	 * as technique_name_wait() does.  NULL: it has no names. */
+	int (*names)(struct task *t);
 	/* Fill in the record; memory may be taken with technique_scratch().
 	 * With -y also of a task that goes on. */
 	void (*record)(struct task *t, struct technique_record *out);
@@ -239,6 +242,11 @@ void *technique_next_block(const struct task *t, const void *block);
 /* SIZE zeroed bytes in CHAIN (technique->extras), freed with the task: for
  * state that few tasks have.  The first stays at the head of the chain. */
 void *technique_extra(void **chain, size_t size);
+/* Have A's name looked up, unless it is known.  Non-zero: that is in progress;
+ * then ->names is called again if T is done, when it is over. */
+int technique_name_wait(struct task *t, const struct addr *a);
+/* The name of A, for the record alone; NULL: it has none, or none is known. */
+const char *technique_name(const struct task *t, const struct addr *a);
 /* SIZE zeroed bytes, good until the record has been written. */
 void *technique_scratch(size_t size);
 

@@ -439,5 +439,6 @@ const struct technique technique_trace = {
     .timeout = trace_timeout,
     .again = trace_again,
     .failed = trace_failed,
+    .names = trace_names,
     .record = trace_record,
 };

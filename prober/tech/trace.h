@@ -337,7 +337,8 @@ void trace_hop_of(const struct reply *r, struct warts_hop *hop);
 /* LEN bytes of extension objects at P become HOP's; they stay where they are. */
 void trace_split_ext(const uint8_t *p, size_t len, struct warts_hop *hop);
 
-/* technique->record. */
+/* technique->names, ->record. */
+int trace_names(struct task *t);
 void trace_record(struct task *t, struct technique_record *rec);
 
 #endif

@@ -77,7 +77,7 @@ static const struct {
     {"dl", WARTS_TRACE_DL, 0},
     {"dtree-noback", 0, offsetof(struct trace_conf, noback)},
     {"nortt", 0, offsetof(struct trace_conf, nortt)},
-    {"ptr", 0, 0},
+    {"ptr", WARTS_TRACE_PTR, 0},
     {"raw", WARTS_TRACE_RAW, 0},
 };
 
@@ -207,14 +207,16 @@ check_course(const struct trace_conf *c)
 	return check_pmtud(c);
 }
 
-/* Does it take more than one probe at a time with a rising ttl? */
+/* Does it take more than one probe at a time with a rising ttl, or more than
+ * its replies? */
 static int
 is_rare(const struct trace_conf *c)
 {
 	return c->squeries > 1 || c->confidence != 0 || c->offset != 0 ||
 	    c->lsrr.count != 0 ||
 	    c->flags &
-	    (WARTS_TRACE_PMTUD | WARTS_TRACE_DOUBLETREE | WARTS_TRACE_BACK);
+	    (WARTS_TRACE_PMTUD | WARTS_TRACE_DOUBLETREE | WARTS_TRACE_BACK |
+		WARTS_TRACE_PTR);
 }
 
 /* What is asked for each probe. */

@@ -155,11 +155,14 @@ int
 trace_rare_takes(struct task *t, struct trace *tr, const struct reply *r,
     unsigned int number)
 {
+	const struct trace_conf *c = task_conf(t);
 	struct trace_more *m = tr->more;
 
 	/* Beyond the target, perhaps: not of the path. */
 	if (number < m->first_probe)
 		return 1;
+	if (c->flags & WARTS_TRACE_PTR)
+		technique_name_wait(t, &r->from);
 	if (m->phase == PHASE_FIRST && !tr->asked && tr->mode == MODE_TRACE &&
 	    trace_dtree_too_far(t, tr, r)) {
 		trace_dtree_nearer(t, tr, r->rx_ns);

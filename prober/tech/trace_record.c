@@ -67,6 +67,33 @@ fill_hop(const struct trace_walk *w, const struct trace_conf *c, int family,
 		fill_plain(c, out);
 }
 
+int
+trace_names(struct task *t)
+{
+	const struct trace_conf *c = task_conf(t);
+	int family = task_dst(t)->family;
+	struct trace_walk w;
+	struct addr a;
+
+	if (!(c->flags & WARTS_TRACE_PTR))
+		return 0;
+	trace_walk_init(&w, t, task_state(t));
+	while (trace_walk_next(&w)) {
+		a = addr_make(family, w.hop.addr);
+		if (technique_name_wait(t, &a))
+			return 1;
+	}
+	return 0;
+}
+
+/* Only for those who asked: all others need not look. */
+static void
+fill_names(const struct task *t, struct warts_hop *hops, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hops[i].name = technique_name(t, &hops[i].addr);
+}
+
 /* Objects of RFC 4884: u16 length with header, class, type, data. */
 static uint16_t
 split_ext(const uint8_t *p, size_t len, struct warts_ext *out)
@@ -230,6 +257,16 @@ fill_rare(struct task *t, const struct trace *tr, struct warts_trace *out)
 	out->pmtud = trace_pmtud_record(tr);
 }
 
+static void
+fill_all_names(const struct task *t, struct warts_trace *out)
+{
+	fill_names(t, out->hops, out->nhops);
+	if (out->lastditch != NULL)
+		fill_names(t, out->lastditch->hops, out->lastditch->hop_count);
+	if (out->pmtud != NULL)
+		fill_names(t, out->pmtud->hops, out->pmtud->hop_count);
+}
+
 void
 trace_record(struct task *t, struct technique_record *rec)
 {
@@ -266,4 +303,6 @@ trace_record(struct task *t, struct technique_record *rec)
 	if (c->rare && tr->more != NULL) /* else it was never begun */
 		fill_rare(t, tr, out);
 	fill_hops(t, tr, out);
+	if (c->flags & WARTS_TRACE_PTR)
+		fill_all_names(t, out);
 }

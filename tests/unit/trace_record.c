@@ -352,6 +352,45 @@ largest_trace(void **state)
 	sim_close(&s);
 }
 
+/* Each hop's name is asked for when it is heard of, whatever phase that is in;
+ * the record has them, and it waits for the last one. */
+static void
+names_of_hops(void **state)
+{
+	static const struct {
+		const char *options, *path, *names;
+	} rows[] = {
+	    {"-O ptr", "1 2 3 D", "n1 n2 n3 n250"},
+	    {"-O ptr -Q -q 2", "1 * 3 D", "n1 n1 n3 n3 n250 n250"},
+	    {"-O ptr -O back -m 3", "1 2 3", "n1 n2 n3"},
+	    {"-O ptr -f 2 -Z x", "1 2 3 D", "n1 n2 n3 n250"},
+	    {"-O ptr -g 2 -G 2 -q 1", "1 * *", "n1"},
+	    {"", "1 2 D", "- - -"},
+	};
+	const struct warts_trace *tr;
+	static struct sim s;
+	char text[100];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * LEN(rows); i++) {
+		sim_open(&s, rows[i / 2].options, i % 2 ? ADDR_IPV6 : ADDR_IPV4,
+		    rows[i / 2].path);
+		tr = sim_run(&s);
+		len = 0;
+		for (int k = 0; k < tr->nhops; k++)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+			    "%s%s", k != 0 ? " " : "",
+			    tr->hops[k].name != NULL ? tr->hops[k].name : "-");
+		assert_string_equal(text, rows[i / 2].names);
+		assert_int_equal(!(tr->flags & WARTS_TRACE_PTR), *text == '-');
+		assert_false(s.t.m->tech->names(&s.t));
+		s.t.pending = 1;
+		assert_int_equal(!s.t.m->tech->names(&s.t), *text == '-');
+		sim_close(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -364,6 +403,7 @@ main(void)
 	    cmocka_unit_test(next_hop_mtu),
 	    cmocka_unit_test(order_of_hops),
 	    cmocka_unit_test(largest_trace),
+	    cmocka_unit_test(names_of_hops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

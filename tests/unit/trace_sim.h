@@ -14,6 +14,8 @@
  *	7@900	after 900 ms instead of a millisecond per ttl
  *	7x3	three copies
  *
+ * The name of an address that was asked for is "nN", N its last byte.
+ *
  * A record is shown as text again, "TTL.ATTEMPT=WHO ...".
  */
 #ifndef TESTS_UNIT_TRACE_SIM_H
@@ -41,6 +43,7 @@ struct memory {
 };
 
 #define BLOCKS_MAX 4000
+#define NAMED_MAX 1000
 
 struct task {
 	struct measurement *m;
@@ -48,6 +51,9 @@ struct task {
 	enum force force;
 	int64_t now_ns, due_ns;
 	struct memory *memory;
+	struct addr named[NAMED_MAX]; /* whose names were asked for */
+	unsigned int nnamed;
+	int pending; /* a name is still to come */
 	void **blocks; /* BLOCKS_MAX, in the order of their making */
 	unsigned int nblocks;
 	union {
@@ -144,6 +150,38 @@ void *
 technique_scratch(size_t size)
 {
 	return sim_memory(scratch_task, size);
+}
+
+static inline int
+sim_is_named(const struct task *t, const struct addr *a)
+{
+	for (unsigned int i = 0; i < t->nnamed; i++) {
+		if (addr_equal(&t->named[i], a))
+			return 1;
+	}
+	return 0;
+}
+
+int
+technique_name_wait(struct task *t, const struct addr *a)
+{
+	if (!sim_is_named(t, a)) {
+		assert_true(t->nnamed < NAMED_MAX);
+		t->named[t->nnamed++] = *a;
+	}
+	return t->pending;
+}
+
+const char *
+technique_name(const struct task *t, const struct addr *a)
+{
+	char *text;
+
+	if (!sim_is_named(t, a))
+		return NULL;
+	text = sim_memory(scratch_task, 8);
+	snprintf(text, 8, "n%u", a->b[a->family == ADDR_IPV4 ? 3 : 15]);
+	return text;
 }
 
 void *
