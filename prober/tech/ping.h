@@ -57,9 +57,8 @@ struct ping_answer {
 	uint8_t ttl, tos, protocol, icmp_type, icmp_code, tcp_flags;
 	uint8_t has_fragid, has_icmp_ts;
 	uint8_t option_len; /* bytes of `option' */
-	/* A record route or timestamp option as it came, or the three words of
-	 * an ICMP timestamp reply. */
-	uint8_t option[40];
+	uint8_t icmp_ts[12]; /* the three words of an ICMP timestamp reply */
+	uint8_t option[40]; /* a record route or timestamp option as it came */
 };
 
 _Static_assert(
