@@ -240,7 +240,7 @@ final_sum(const struct probe *pr)
 __attribute__((cold, noinline)) static void
 build_fragment(const struct probe *pr, uint8_t *p)
 {
-	p[0] = IPPROTO_UDP;
+	p[0] = pr->fragment_of;
 	p[1] = 0;
 	put16(p + 2, (uint16_t)(pr->offset << 3));
 	put16(p + 4, (uint16_t)(pr->fragid >> 16));

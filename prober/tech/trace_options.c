@@ -236,7 +236,7 @@ prepare(struct trace_conf *c)
 	for (int v6 = 0; v6 < 2; v6++) {
 		if (c->payload.len > 0)
 			c->payload_len[v6] = c->payload.len;
-		else if (!trace_is_tcp(c))
+		else if (!trace_is_tcp(c) || c->offset != 0)
 			c->payload_len[v6] = v6 ? 12 : 16;
 		c->size[v6] = (uint16_t)(c->payload_len[v6] +
 		    packet_build_headers_of(
