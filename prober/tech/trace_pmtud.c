@@ -89,14 +89,16 @@ is_entry(uint16_t size)
 	return size == UINT16_MAX || entry_above((uint16_t)(size - 1)) == size;
 }
 
-uint16_t
-trace_pmtud_next_size(uint16_t lower, uint16_t upper)
+/* The size to try next: LOWER passed (0: none did yet), UPPER did not; LARGE did
+ * not before any other. */
+static uint16_t
+next_size(uint16_t lower, uint16_t upper, uint16_t large)
 {
 	uint16_t below = entry_below(upper);
 
-	if (lower == 0 && upper > ETHERNET)
+	if (lower == 0 && upper == large && upper > ETHERNET)
 		return ETHERNET;
-	if (lower == 0 && upper > ETHERNET_LESS)
+	if (lower == 0 && upper == large && upper > ETHERNET_LESS)
 		return ETHERNET_LESS;
 	if (lower == 0)
 		return below;
@@ -323,7 +325,7 @@ size_step(struct task *t, struct trace *tr)
 		size_found(t, tr);
 		return;
 	}
-	size = trace_pmtud_next_size(pm->lower, pm->upper);
+	size = next_size(pm->lower, pm->upper, pm->large);
 	if (size < SIZE_MIN || size < trace_size_min(t))
 		over(t); /* nothing passes */
 	else
