@@ -5,6 +5,7 @@ and their records, from what scamper's own tools print, compared field by field.
     conformance.bad("%s: ...", x)   one more
 """
 import json
+import os
 import struct
 import sys
 
@@ -65,12 +66,18 @@ def json_records(stem, kind):
 
 
 def same(about, what, theirs, ours):
-    """Complain of the first difference of two lists."""
+    """Complain of the first difference of two lists; of dictionaries only what
+    is not the same is shown."""
     for i in range(max(len(theirs), len(ours))):
-        if theirs[i:i + 1] != ours[i:i + 1]:
-            bad("%s: %s %d:\n\t%s\n\t%s", about, what, i, theirs[i:i + 1],
-                ours[i:i + 1])
-            return
+        a, b = theirs[i:i + 1], ours[i:i + 1]
+        if a == b:
+            continue
+        if a and b and isinstance(a[0], dict):
+            keys = [k for k in {**a[0], **b[0]} if a[0].get(k) != b[0].get(k)]
+            a, b = ({k: v.get(k) for k in keys} for v in (a[0], b[0]))
+        bad("%s: %s %d of %d and %d:\n\t%s\n\t%s", about, what, i, len(theirs),
+            len(ours), a, b)
+        return
 
 
 def commands(path):
@@ -82,6 +89,6 @@ def commands(path):
 
 def finish(summary):
     print(summary)
-    for e in errors[:30]:
-        print(e)
+    for e in errors[:int(os.environ.get("CONFORMANCE_ERRORS", 30))]:
+        print(e[:1000])
     sys.exit(len(errors) != 0)

@@ -1,7 +1,7 @@
 /*
  * ping: when probes leave and when it ends, what counts as an answer to which
  * probe, and options that are refused with the reason.  The engine is here; a
- * reply is made as the parser of packets would (tests/net/prober-ping.test
+ * reply is made as the parser of packets would (tests/net/conformance-linux.test
  * has real ones).
  */
 #include "tests/unit/test.h"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Helper of prober-trace.test: prober_trace.py COMMANDS ADDRESSES THEIRS OURS,
+"""Helper of prober-trace.test: conformance_trace.py COMMANDS ADDRESSES THEIRS OURS,
 the latter the stems of a capture, JSON lines and a dump each; ADDRESSES is the
 file that tells the routers of an address.
 
@@ -70,7 +70,7 @@ def is_flight(options):
 
 def is_ours(p):
     """Not a reset by the kernel, which knows nothing of the connection."""
-    return p.proto != 6 or not l4(p)[13] & 4
+    return p.proto != 6 or is_fragment(p) or not l4(p)[13] & 4
 
 
 def wire(target, options, theirs, ours):
@@ -98,7 +98,8 @@ def wire(target, options, theirs, ours):
         if min(gaps) < 0.099:
             bad("%s: gaps of %s", about, gaps)
     if b[0].version == 6 and "-P udp " not in options + " " and \
-            b[0].proto in (17, 58) and len({p.flow for p in b}) > 1:
+            "const" not in options and b[0].proto in (17, 58) and \
+            len({p.flow for p in b}) > 1:
         bad("%s: the flow label changes", about)
 
 
@@ -168,6 +169,8 @@ def adapt(options, a, b):
         if ":" in r["dst"]:
             for h in r["hops"]:
                 h.pop("icmp_q_tos", None)
+                if "-t " in options:
+                    h.pop("reply_tos")
 
 
 def records(target, options, theirs, ours):
