@@ -1,8 +1,11 @@
 """What the conformance tests share: the probes of two programs, from captures,
 and their records, from what scamper's own tools print, compared field by field.
 
-    errors = conformance.errors     complaints so far
-    conformance.bad("%s: ...", x)   one more
+    conformance.bad("%s: ...", x)   one more complaint
+    conformance.commands(FILE)      one after the other; a complaint is about
+                                    the one at hand
+    conformance.finish(SUMMARY)     prints all, ends; FILE.again has the
+                                    commands that there were complaints about
 """
 import json
 import os
@@ -12,10 +15,13 @@ import sys
 import pcap
 
 errors = []
+again = {}
+at_hand = None
 
 
 def bad(fmt, *args):
     errors.append(fmt % args)
+    again[at_hand] = True
 
 
 def checksum(data, start=0):
@@ -82,13 +88,18 @@ def same(about, what, theirs, ours):
 
 def commands(path):
     """(options, target) of each line."""
-    for line in open(path):
-        words = line.split()
+    global at_hand, source
+    source = path
+    for at_hand in open(path):
+        words = at_hand.split()
         yield " ".join(words[1:-1]), words[-1]
+    at_hand = None
 
 
 def finish(summary):
     print(summary)
+    with open(source + ".again", "w") as f:
+        f.writelines(again if None not in again else open(source))
     for e in errors[:int(os.environ.get("CONFORMANCE_ERRORS", 30))]:
         print(e[:1000])
     sys.exit(len(errors) != 0)

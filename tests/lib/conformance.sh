@@ -4,18 +4,39 @@
 # a network of its own, at the same time.  Source it in a test that
 #
 #	. "$SRC/tests/lib/conformance.sh"
-#	conformance_prepare() { ... }	what both need
+#	conformance_prepare() { ... }	what both need, files pings and traces
 #	conformance_one() { ... }	make a network, run $PROGRAM there
+#	conformance_compare() { ... }	what they left
 #	conformance "$@"
 #
 # runs itself twice, as `TEST theirs' and `TEST ours': that is $WHO; there
 # $PROGRAM is the program and the working directory that of the test.  Whatever
 # it leaves there for the comparison begins with $WHO.
 #
-# Then follow the comparisons.  The networks are alike to the last address, so
-# that all that differs is the programs.
+# The networks are alike to the last address, so that all that differs is the
+# programs.  But chance may have a part, too: on a machine that stalls for a
+# moment an answer is late, or is taken for that to the next probe.  So what is
+# not the same is done once more, alone: what
+# conformance_compare leaves in pings.again and traces.again.
+#
+# CONFORMANCE_KEEP, a folder that does not exist, keeps captures and records.
 
 # Make the two runs; returns when both are over, ends the test if one failed.
+conformance_both() {
+	cat pings traces >commands
+	conformance_pids=
+	for conformance_i in theirs ours; do
+		"$conformance_test" $conformance_i &
+		conformance_pids="$conformance_pids $!"
+	done
+	conformance_failed=0
+	for conformance_i in $conformance_pids; do
+		wait "$conformance_i" || conformance_failed=1
+	done
+	conformance_pids=
+	[ $conformance_failed = 0 ] || exit 1
+}
+
 conformance() {
 	WHO=${1-}
 	PROGRAM=scamper
@@ -33,16 +54,14 @@ conformance() {
 	conformance_test=$(realpath "$0")
 	cd "$conformance_dir" || exit 111
 	conformance_prepare
-	for conformance_i in theirs ours; do
-		"$conformance_test" $conformance_i &
-		conformance_pids="$conformance_pids $!"
-	done
-	conformance_failed=0
-	for conformance_i in $conformance_pids; do
-		wait "$conformance_i" || conformance_failed=1
-	done
-	conformance_pids=
-	[ $conformance_failed = 0 ] || exit 1
+	conformance_both
+	conformance_compare && exit 0
+	echo "--- once more:"
+	mv pings.again pings
+	mv traces.again traces
+	conformance_both
+	conformance_compare
+	exit
 }
 
 # Children that have not been waited for are still ours.
@@ -53,7 +72,8 @@ conformance_end() {
 		kill "$conformance_i" 2>/dev/null
 	done
 	wait
-	[ -z "${KEEP-}" ] || { rm -rf $KEEP; cp -r "$conformance_dir" $KEEP; }
+	[ -z "${CONFORMANCE_KEEP-}" ] ||
+	    cp -r "$conformance_dir" "$CONFORMANCE_KEEP"
 	cd /
 	rm -rf "$conformance_dir"
 	exit $conformance_status
