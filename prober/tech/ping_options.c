@@ -204,9 +204,8 @@ ping_check_target(const void *conf, const struct addr *dst)
 		return "-O tbt is for IPv6";
 	if (c->flags & WARTS_PING_TBT && c->mtu >= ping_size(c, dst->family))
 		return "-O tbt needs a reply pmtu below the probe's size";
-	if (c->size != 0 && ping_own_len(c, dst->family) != 0 &&
-	    c->size < ping_size_min(c, dst->family))
-		return "no room for our address in a probe of that size";
+	if (c->size != 0 && c->size < ping_size_min(c, dst->family))
+		return "no room for headers and data in a probe of that size";
 	return NULL;
 }
 

@@ -139,9 +139,13 @@ stamps_len(const struct ping_conf *c)
 size_t
 ping_size_min(const struct ping_conf *c, int family)
 {
-	size_t own = ping_own_len(c, family);
+	size_t data = stamps_len(c);
 
-	return headers(c, family) + (own != 0 ? stamps_len(c) + own : 0);
+	if (c->payload.len > data)
+		data = c->payload.len;
+	if (c->has_sum && data < 2)
+		data = 2;
+	return headers(c, family) + ping_own_len(c, family) + data;
 }
 
 uint16_t
@@ -150,7 +154,7 @@ ping_size(const struct ping_conf *c, int family)
 	size_t data = ping_own_len(c, family), n = headers(c, family);
 
 	if (c->size != 0)
-		return c->size > n ? c->size : (uint16_t)n;
+		return c->size;
 	if (c->method == WARTS_PING_ICMP_ECHO)
 		data += PAYLOAD_ECHO;
 	else if (c->method == WARTS_PING_ICMP_TIME)
@@ -158,7 +162,7 @@ ping_size(const struct ping_conf *c, int family)
 	else if (warts_ping_is_udp(c->method))
 		data += PAYLOAD_UDP;
 	if (c->flags & WARTS_PING_PAYLOAD)
-		data = ping_own_len(c, family) + c->payload.len;
+		return (uint16_t)ping_size_min(c, family);
 	return (uint16_t)(n + data);
 }
 

@@ -89,21 +89,23 @@ is_entry(uint16_t size)
 	return size == UINT16_MAX || entry_above((uint16_t)(size - 1)) == size;
 }
 
-/* The size to try next: LOWER passed (0: none did yet), UPPER did not; LARGE did
- * not before any other. */
+/* The size to try next. */
 static uint16_t
-next_size(uint16_t lower, uint16_t upper, uint16_t large)
+next_size(const struct trace_pmtud *pm)
 {
+	uint16_t lower = pm->lower, upper = pm->upper;
 	uint16_t below = entry_below(upper);
+	int passed = pm->size == lower;
 
-	if (lower == 0 && upper == large && upper > ETHERNET)
+	if (lower == 0 && upper == pm->large && upper > ETHERNET)
 		return ETHERNET;
-	if (lower == 0 && upper == large && upper > ETHERNET_LESS)
+	if (lower == 0 && upper == pm->large && upper > ETHERNET_LESS)
 		return ETHERNET_LESS;
 	if (lower == 0)
 		return below;
-	if (lower == ETHERNET ||
-	    (is_entry(lower) && entry_above(lower) >= upper))
+	if (passed &&
+	    (lower == ETHERNET ||
+		(is_entry(lower) && entry_above(lower) >= upper)))
 		return (uint16_t)(lower + 1);
 	if (entry_above(lower) < upper)
 		return entry_above(lower);
@@ -325,7 +327,7 @@ size_step(struct task *t, struct trace *tr)
 		size_found(t, tr);
 		return;
 	}
-	size = next_size(pm->lower, pm->upper, pm->large);
+	size = next_size(pm);
 	if (size < SIZE_MIN || size < trace_size_min(t))
 		over(t); /* nothing passes */
 	else
