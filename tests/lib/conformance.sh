@@ -23,7 +23,12 @@
 
 # Make the two runs; returns when both are over, ends the test if one failed.
 conformance_both() {
-	cat pings traces >commands
+	# What waits begins first.
+	{
+		grep -e ' -w ' traces
+		cat pings
+		grep -v -e ' -w ' traces
+	} >commands
 	conformance_pids=
 	for conformance_i in theirs ours; do
 		"$conformance_test" $conformance_i &
@@ -82,7 +87,7 @@ conformance_end() {
 # conformance_capture NAMESPACE DEVICE: into $WHO.pcap, what comes in there;
 # behind the wire, as what leaves past the queue is not seen in front of it.
 conformance_capture() {
-	ns_start "$1" tcpdump -Q in -q -U -n -B 32768 -s 0 -Z root -i "$2" \
+	ns_start "$1" tcpdump -Q in -q -U -n --immediate-mode -B 32768 -s 0 -Z root -i "$2" \
 	    -w "$WHO.pcap" 2>"$WHO.tcpdump"
 	CONFORMANCE_CAPTURE=$NS_PID
 	until grep -q listening "$WHO.tcpdump"; do
@@ -91,8 +96,18 @@ conformance_capture() {
 	done
 }
 
-# A capture with holes proves nothing.
+# conformance_capture_end NAMESPACE ROUTER: a last packet goes from there to the
+# router that captures; when it is in the file, all are.  A capture with holes
+# proves nothing.
 conformance_capture_end() {
+	ns_exec "$1" ping -c 1 -W 10 -p 656e642e "$2" >"$WHO.end" || {
+		cat "$WHO.end"
+		exit 111
+	}
+	until grep -q "end.end.end.end" "$WHO.pcap"; do
+		ns_is_child "$CONFORMANCE_CAPTURE" || exit 111
+		sleep 0.05
+	done
 	ns_stop "$CONFORMANCE_CAPTURE"
 	if ! grep -q "^0 packets dropped by kernel" "$WHO.tcpdump"; then
 		echo "the capture lost packets:"

@@ -7,8 +7,8 @@ Every command has a target of its own.  Its probes by the two programs, in
 order, and its two records are compared.  What cannot be the same:
 
  * Times and what hosts count up; default ports, and what depends on them.
- * The flow label of IPv6 is the kernel's there and ours here, so a router that
-   balances load may choose otherwise: r2a and r2b count as one.
+ * The flow label of IPv6 is the kernel's there and ours here, so a Linux router
+   that balances load may choose otherwise: r2a and r2b count as one.
 
 What is deliberately not, as ours is better:
 
@@ -35,7 +35,7 @@ nodes = {}
 
 
 def node(addr):
-    return {"r2a": "r2", "r2b": "r2"}.get(nodes.get(addr), nodes.get(addr, addr))
+    return re.sub("[abc]$", "", nodes[addr]) if addr in nodes else addr
 
 
 # --- probes ------------------------------------------------------------------
@@ -187,6 +187,18 @@ def records(target, options, theirs, ours):
             bad("%s: %s:\n\t%s\n\t%s", about, key, a.get(key), b.get(key))
 
 
+def worth(ends, dumps):
+    """All that there is to compare occurs."""
+    for why in ("COMPLETED", "UNREACH", "LOOP", "GAPLIMIT", "HOPLIMIT", "GSS"):
+        if ends[why] == 0:
+            bad("no trace ends with %s", why)
+    text = "\n".join("\n".join(lines) for lines in dumps.values())
+    for what in (", ptb ", ", ptb-bad ", ", silence ", "lss-stop: ",
+                 "gss-stop: "):
+        if what not in text:
+            bad("nowhere is %s", what)
+
+
 def main(commands, addresses, theirs, ours):
     for line in open(addresses):
         addr, name = line.split()
@@ -201,8 +213,11 @@ def main(commands, addresses, theirs, ours):
         conformance.same("%s %s" % (options, target), "line",
                          dumps[0].get(target, []), dumps[1].get(target, []))
         n += 1
-    conformance.finish("%d traces compared, %d reached their target" % (
-        n, sum(r["stop_reason"] == "COMPLETED" for r in jsons[1].values())))
+    ends = collections.Counter(r["stop_reason"] for r in jsons[1].values())
+    if n > 100:
+        worth(ends, dumps[1])
+    conformance.finish("%d traces compared: %s" % (n, ", ".join(
+        "%d %s" % (ends[why], why) for why in sorted(ends))))
 
 
 main(*sys.argv[1:])
