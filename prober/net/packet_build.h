@@ -48,6 +48,7 @@ struct probe {
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;
 	uint8_t tcp_flags;
+	uint8_t tcp_option_len; /* of `payload', which begins with them */
 	uint8_t ip_option_len; /* IPv4: 0..40, a multiple of 4 */
 	uint8_t has_flow; /* IPv6: `flow' is the flow label */
 	uint16_t offset; /* of a fragment, in 8 bytes */
