@@ -116,6 +116,7 @@ struct route {
 	int lb_ways, lb_len;
 	enum lb_kind lb;
 	int host_silent;
+	int twice; /* each reply of the destination comes twice */
 	int nat; /* the last router speaks with the destination's address */
 };
 
@@ -300,6 +301,7 @@ struct reply {
 	struct routers *routers;
 	struct counters n;
 	int64_t due_ns; /* of the last reply */
+	int again; /* it comes once more */
 };
 
 /*

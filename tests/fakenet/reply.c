@@ -467,6 +467,8 @@ reply_make(struct reply *r, const uint8_t *pkt, size_t len, int64_t now_ns,
 		r->n.lost++;
 		return 0;
 	}
+	r->again =
+	    v.path.route != NULL && v.path.route->twice && v.at == v.path.len;
 	r->due_ns = now_ns + v.hop[v.at].rtt_ns;
 	if (s->jitter_ns > 0)
 		r->due_ns += (int64_t)(routers_random(r->routers) %

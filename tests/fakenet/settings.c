@@ -445,8 +445,9 @@ route_host(struct route *r, char *value)
 {
 	r->host_silent = strcmp(value, "silent") == 0;
 	r->nat = strcmp(value, "nat") == 0;
-	if (!r->host_silent && !r->nat && strcmp(value, "up") != 0)
-		return "host= is up, silent or nat";
+	r->twice = strcmp(value, "twice") == 0;
+	if (!r->host_silent && !r->nat && !r->twice && strcmp(value, "up") != 0)
+		return "host= is up, silent, nat or twice";
 	return NULL;
 }
 

@@ -201,7 +201,8 @@ static void
 test_loop(void **state)
 {
 	static const char *const lines[] = {"route 9.9.9.0/24 hops=9 loop=4",
-	    "route 9.9.8.0/24 hops=4 host=nat", NULL};
+	    "route 9.9.8.0/24 hops=4 host=nat",
+	    "route 9.9.7.0/24 hops=4 host=twice", NULL};
 	uint8_t from[9][4];
 	struct rig g;
 	struct pkt p;
@@ -224,6 +225,9 @@ test_loop(void **state)
 		assert_true(ask(&g, &p));
 		assert_int_equal(
 		    memcmp(g.out + 12, p.b + 16, 4) == 0, ttl == 3);
+		p = udp("9.9.7.1", (uint8_t)(ttl + 1), 16);
+		assert_true(ask(&g, &p));
+		assert_int_equal(g.reply.again, ttl == 3);
 	}
 	rig_clear(&g);
 }
