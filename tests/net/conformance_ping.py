@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Helper of prober-ping.test: conformance_ping.py COMMANDS THEIRS OURS, the stems of
-a capture file and a file of JSON each.
+"""Helper of the conformance tests: conformance_ping.py COMMANDS THEIRS OURS, the
+stems of a capture and JSON lines each.
 
 Every command has a target of its own.  Its probes by the two programs, in
 order, and its two records are compared.  What cannot be the same, and what is
@@ -17,6 +17,20 @@ deliberately not:
    scamper sends what its memory held.
  * The flow label of IPv6 is the kernel's there and ours here; within a flow it
    must not change.
+ * With a chosen checksum and no size scamper of 2021 sends two bytes more.
+ * All errors about TCP it takes for answers to the first probe, but of methods
+   that vary a port; we go by the id that is quoted.
+ * Of replies by TCP, and with -O dl, it does not record IP options.
+ * With a spoofed source it leaves out its own address in tcp-synack and tcp-rst.
+
+What there are no rows for, as it does it worse or not at all; that ours is what
+the manual says is checked by conformance_own.py:
+
+ * An interval of .05 it takes for .5.
+ * A pattern in TCP, or a payload in timestamp requests, it writes behind its
+   memory; a pattern of 16 bytes it refuses; a timestamp request is sent 12
+   bytes smaller than asked.
+ * udp-sport, tcp-syn-sport, -b, -O mss= and lsrr= are later, or our own.
 """
 import os
 import re
