@@ -374,11 +374,12 @@ size_answered(struct task *t, struct trace *tr, const struct reply *r)
 
 /* --- DIRECT ------------------------------------------------------------------------------ */
 
-/* How far from here the sender of R is, by what was left of the ttl. */
+/* The ttl before the sender of R, by what was left of the probe's: the sender
+ * itself may be where silence begins. */
 static uint8_t
-distance(const struct trace_pmtud *pm, const struct reply *r)
+ttl_before(const struct trace_pmtud *pm, const struct reply *r)
 {
-	return r->q_ttl <= pm->ttl ? (uint8_t)(pm->ttl - r->q_ttl + 1) : 0;
+	return r->q_ttl <= pm->ttl ? (uint8_t)(pm->ttl - r->q_ttl) : 0;
 }
 
 static void
@@ -397,7 +398,7 @@ direct_answered(
 	note_hop(note_add(pm, of_use ? WARTS_NOTE_PTB : WARTS_NOTE_PTB_BAD,
 		     of_use ? r->nhmtu : 0),
 	    hop);
-	pm->low_ttl = distance(pm, r);
+	pm->low_ttl = ttl_before(pm, r);
 	pm->large_hop = hop;
 	pm->has_large_hop = 1;
 	if (of_use)

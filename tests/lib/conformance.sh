@@ -87,7 +87,7 @@ conformance_end() {
 # conformance_capture NAMESPACE DEVICE: into $WHO.pcap, what comes in there;
 # behind the wire, as what leaves past the queue is not seen in front of it.
 conformance_capture() {
-	ns_start "$1" tcpdump -Q in -q -U -n --immediate-mode -B 32768 -s 0 -Z root -i "$2" \
+	ns_start "$1" tcpdump -Q in -q -U -n --immediate-mode -B 65536 -s 9200 -Z root -i "$2" \
 	    -w "$WHO.pcap" 2>"$WHO.tcpdump"
 	CONFORMANCE_CAPTURE=$NS_PID
 	until grep -q listening "$WHO.tcpdump"; do

@@ -3,6 +3,8 @@
 
     conformance_own.py commands             the commands, one a line
     conformance_own.py check STEM           STEM.pcap, .json, .dump
+    conformance_own.py options FOLDER       the sources' options are all in a
+                                            table, here or in FOLDER's *.rows
 
 What scamper of 2021 does not have, or cannot, or does worse, so that there is
 nothing to compare with: each row of the table says what must be on the wire and
@@ -373,8 +375,40 @@ def check_all(stem):
     sys.exit(len(conformance.errors) != 0)
 
 
+# Tested elsewhere: results while it runs, names of addresses.
+ELSEWHERE = {"trace": "-y|-O ptr", "ping": "-y"}
+
+
+def sources_options(folder, kind):
+    """Those in the tables of its source: "-c", "-O dl", ..."""
+    text = open("%s/../../prober/tech/%s_options.c" % (folder, kind)).read()
+    letters = re.findall(r"^    {'(\w)', OPT_", text, re.M)
+    table = re.search(r"^} words\[\] = {$(.*?)^};", text, re.M | re.S)
+    words = re.findall(r'^    {"([\w-]+)"', table.group(1), re.M)
+    if len(letters) < 20 or len(words) < 4:
+        bad("%s: which are the options?", kind)
+    return ["-" + c for c in letters] + ["-O " + w for w in words] + \
+        ["-O lsrr"]
+
+
+def check_options(folder):
+    for kind in ("trace", "ping"):
+        text = open("%s/%s.rows" % (folder, kind)).read() + " ".join(
+            options for k, _, options, _ in ROWS if k == kind)
+        text += " -c 3 -i 0.2 -U" if kind == "ping" else " -U"
+        for option in sources_options(folder, kind):
+            if not re.search(r"(^|\s)%s\b" % re.escape(option), text) and \
+                    not re.fullmatch(ELSEWHERE[kind], option):
+                bad("%s %s is in no table", kind, option)
+    for e in conformance.errors:
+        print(e)
+    sys.exit(len(conformance.errors) != 0)
+
+
 if sys.argv[1] == "commands":
     for kind, options, target, _ in runs():
         print(kind, options, target)
+elif sys.argv[1] == "options":
+    check_options(sys.argv[2])
 else:
     check_all(sys.argv[2])
