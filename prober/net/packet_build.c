@@ -178,8 +178,8 @@ build_tcp(const struct probe *pr, uint8_t *p, uint64_t sum)
 	    htonl((uint32_t)pr->sport << 16 | pr->dport),
 	    htonl(pr->tcp_seq),
 	    htonl(pr->tcp_ack),
-	    htonl((uint32_t)TCP_HLEN / 4 << 28 | (uint32_t)pr->tcp_flags << 16 |
-		pr->tcp_window),
+	    htonl((TCP_HLEN + pr->tcp_option_len) / 4u << 28 |
+		(uint32_t)pr->tcp_flags << 16 | pr->tcp_window),
 	};
 
 	sum += pseudo_sum(pr, (uint16_t)(TCP_HLEN + pr->payload_len));
@@ -240,7 +240,7 @@ final_sum(const struct probe *pr)
 __attribute__((cold, noinline)) static void
 build_fragment(const struct probe *pr, uint8_t *p)
 {
-	p[0] = IPPROTO_UDP;
+	p[0] = pr->fragment_of;
 	p[1] = 0;
 	put16(p + 2, (uint16_t)(pr->offset << 3));
 	put16(p + 4, (uint16_t)(pr->fragid >> 16));

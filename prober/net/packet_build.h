@@ -29,7 +29,7 @@ enum probe_kind {
 	PROBE_ICMP_ECHO,
 	PROBE_ICMP_TIME,
 	PROBE_TCP,
-	PROBE_FRAGMENT, /* IPv6: the last fragment of a UDP datagram */
+	PROBE_FRAGMENT, /* IPv6: the last fragment of something */
 	PROBE_TOO_BIG, /* ICMP: `dport' is the MTU, `payload' the quote */
 };
 
@@ -48,9 +48,11 @@ struct probe {
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;
 	uint8_t tcp_flags;
+	uint8_t tcp_option_len; /* of `payload', which begins with them */
 	uint8_t ip_option_len; /* IPv4: 0..40, a multiple of 4 */
 	uint8_t has_flow; /* IPv6: `flow' is the flow label */
 	uint16_t offset; /* of a fragment, in 8 bytes */
+	uint8_t fragment_of; /* IP protocol */
 	uint32_t flow;
 	uint32_t fragid; /* identification of a fragment */
 	const uint8_t *ip_option;

@@ -324,9 +324,9 @@ keep_option(struct ping_answer *a, const struct reply *r)
 {
 	if (r->kind == REPLY_ICMP_TIME) {
 		a->has_icmp_ts = 1;
-		a->option_len = 12;
-		memcpy(a->option, r->icmp_stamps, 12);
-	} else if (r->ip_option_len != 0) {
+		memcpy(a->icmp_ts, r->icmp_stamps, 12);
+	}
+	if (r->ip_option_len != 0) {
 		a->option_len = r->ip_option_len;
 		memcpy(a->option, r->ip_option, r->ip_option_len);
 	}

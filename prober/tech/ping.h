@@ -20,6 +20,8 @@ struct ping_conf {
 	uint16_t probe_count; /* -c */
 	uint16_t reply_count; /* -o, 0: all are sent */
 	uint16_t size; /* -s, whole packet, 0: by method */
+	uint16_t data_size; /* -b, with has_data_size */
+	uint16_t mss; /* -O mss=, 0: not offered */
 	uint16_t sport, dport; /* -F, -d; dport 0: not given */
 	uint16_t icmp_sum; /* -C */
 	uint32_t tcp_number; /* -A */
@@ -29,6 +31,7 @@ struct ping_conf {
 	uint8_t ttl, tos;
 	uint8_t method; /* enum warts_ping_method */
 	uint8_t has_sport, has_dport, has_sum, has_number, has_timeout;
+	uint8_t has_data_size;
 	uint16_t mtu; /* -M: of the path back, as we have it; 0: none */
 	uint8_t has_route, has_mtu;
 	struct addr source; /* -S, or ADDR_NONE */
@@ -57,9 +60,8 @@ struct ping_answer {
 	uint8_t ttl, tos, protocol, icmp_type, icmp_code, tcp_flags;
 	uint8_t has_fragid, has_icmp_ts;
 	uint8_t option_len; /* bytes of `option' */
-	/* A record route or timestamp option as it came, or the three words of
-	 * an ICMP timestamp reply. */
-	uint8_t option[40];
+	uint8_t icmp_ts[12]; /* the three words of an ICMP timestamp reply */
+	uint8_t option[40]; /* a record route or timestamp option as it came */
 };
 
 _Static_assert(

@@ -35,7 +35,10 @@ static const struct {
 	uint32_t flags;
 } words[] = {
     {"dl", WARTS_PING_DL},
+    {"dltx", WARTS_PING_DLTX},
     {"nosrc", WARTS_PING_NOSRC},
+    {"raw", WARTS_PING_RAW},
+    {"sockrx", WARTS_PING_SOCKRX},
     {"spoof", WARTS_PING_SPOOF},
     {"tbt", WARTS_PING_TBT},
 };
@@ -44,17 +47,24 @@ static const char *
 set_word(void *conf, const char *arg)
 {
 	struct ping_conf *c = conf;
-	const char *why;
+	const char *why, *mss = scan_keyvalue(arg, "mss");
+	uint32_t v;
 
 	if (source_route_scan(arg, &c->lsrr, &why))
 		return why;
+	if (mss != NULL) {
+		if (scan_u32(mss, 1, 65535, &v) == -1)
+			return "mss= must be within 1 - 65535";
+		c->mss = (uint16_t)v;
+		return NULL;
+	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcasecmp(words[i].word, arg) == 0) {
 			c->flags |= words[i].flags;
 			return NULL;
 		}
 	}
-	return "is not one of dl lsrr= nosrc spoof tbt";
+	return "is not one of dl dltx lsrr= mss= nosrc raw sockrx spoof tbt";
 }
 
 #define AT(member) offsetof(struct ping_conf, member)
@@ -62,6 +72,8 @@ set_word(void *conf, const char *arg)
 const struct technique_opt ping_opts[] = {
     {'A', OPT_U32, AT(tcp_number), 0, UINT32_MAX, "tcp ack", NULL,
 	AT(has_number), NULL},
+    {'b', OPT_U16, AT(data_size), 0, 65535, "payload size", NULL,
+	AT(has_data_size), NULL},
     {'B', OPT_HEX, AT(payload), 0, PAYLOAD_MAX, "payload", NULL, 0, NULL},
     {'c', OPT_U16, AT(probe_count), 1, 65535, "probe count", NULL, 0, NULL},
     {'C', OPT_U16, AT(icmp_sum), 0, 65535, "checksum", NULL, AT(has_sum), NULL},
@@ -111,6 +123,9 @@ check_method(struct ping_conf *c)
 		    : technique_default_port();
 	if (!c->has_dport && !warts_ping_is_icmp(c->method))
 		c->dport = 33435;
+	if (c->mss != 0 && c->method != WARTS_PING_TCP_SYN &&
+	    c->method != WARTS_PING_TCP_SYN_SPORT)
+		return "-O mss is for TCP SYN";
 	if (c->has_sum && !warts_ping_is_icmp(c->method))
 		return "a checksum can only be chosen for ICMP";
 	if (c->has_sum)
@@ -133,6 +148,8 @@ check_data(struct ping_conf *c)
 		       "source route";
 	if (c->payload.len != 0 && c->pattern.len != 0)
 		return "cannot set both payload and pattern";
+	if (c->has_data_size && (c->size != 0 || c->payload.len != 0))
+		return "cannot set both payload size and size or payload";
 	if (c->payload.len != 0)
 		c->flags |= WARTS_PING_PAYLOAD;
 	if (c->has_sum && c->payload.len == 1)
@@ -205,9 +222,9 @@ ping_check_target(const void *conf, const struct addr *dst)
 		return "-O tbt is for IPv6";
 	if (c->flags & WARTS_PING_TBT && c->mtu >= ping_size(c, dst->family))
 		return "-O tbt needs a reply pmtu below the probe's size";
-	if (c->size != 0 && ping_own_len(c, dst->family) != 0 &&
-	    c->size < ping_size_min(c, dst->family))
-		return "no room for our address in a probe of that size";
+	if ((c->size != 0 || c->has_data_size) &&
+	    ping_size(c, dst->family) < ping_size_min(c, dst->family))
+		return "no room for headers and data in a probe of that size";
 	return NULL;
 }
 

@@ -15,6 +15,8 @@
 #define PAYLOAD_TIME 44 /* the three stamps are in it */
 #define PAYLOAD_UDP 12
 
+#define MSS_LEN 4 /* TCP option: maximum segment size (RFC 9293, 3.2) */
+
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
@@ -118,7 +120,9 @@ headers(const struct ping_conf *c, int family)
 	uint8_t option[40];
 	size_t n = packet_build_headers_of(family, kind_of(c->method));
 
-	return family == ADDR_IPV4 ? n + build_option(c, option) : n;
+	if (family == ADDR_IPV4)
+		n += build_option(c, option);
+	return c->mss != 0 ? n + MSS_LEN : n;
 }
 
 size_t
@@ -139,9 +143,13 @@ stamps_len(const struct ping_conf *c)
 size_t
 ping_size_min(const struct ping_conf *c, int family)
 {
-	size_t own = ping_own_len(c, family);
+	size_t data = stamps_len(c);
 
-	return headers(c, family) + (own != 0 ? stamps_len(c) + own : 0);
+	if (c->payload.len > data)
+		data = c->payload.len;
+	if (c->has_sum && data < 2)
+		data = 2;
+	return headers(c, family) + ping_own_len(c, family) + data;
 }
 
 uint16_t
@@ -150,7 +158,11 @@ ping_size(const struct ping_conf *c, int family)
 	size_t data = ping_own_len(c, family), n = headers(c, family);
 
 	if (c->size != 0)
-		return c->size > n ? c->size : (uint16_t)n;
+		return c->size;
+	if (c->has_data_size && n + c->data_size > UINT16_MAX)
+		return UINT16_MAX;
+	if (c->has_data_size)
+		return (uint16_t)(n + c->data_size);
 	if (c->method == WARTS_PING_ICMP_ECHO)
 		data += PAYLOAD_ECHO;
 	else if (c->method == WARTS_PING_ICMP_TIME)
@@ -158,7 +170,7 @@ ping_size(const struct ping_conf *c, int family)
 	else if (warts_ping_is_udp(c->method))
 		data += PAYLOAD_UDP;
 	if (c->flags & WARTS_PING_PAYLOAD)
-		data = ping_own_len(c, family) + c->payload.len;
+		return (uint16_t)ping_size_min(c, family);
 	return (uint16_t)(n + data);
 }
 
@@ -237,6 +249,17 @@ ping_number(const struct ping_conf *c, unsigned int number, struct probe *pr)
 	}
 }
 
+/* The option is the beginning of what is behind the TCP header. */
+static void
+put_mss(struct probe *pr, uint8_t *data, uint16_t mss)
+{
+	data[0] = 2;
+	data[1] = MSS_LEN;
+	data[2] = (uint8_t)(mss >> 8);
+	data[3] = (uint8_t)mss;
+	pr->payload_len = (uint16_t)(pr->payload_len + MSS_LEN);
+}
+
 void
 ping_make(struct task *t, unsigned int number, struct probe *pr)
 {
@@ -264,10 +287,15 @@ ping_make(struct task *t, unsigned int number, struct probe *pr)
 	if (c->lsrr.count != 0)
 		source_route_put(&c->lsrr, pr);
 	pr->payload_len = (uint16_t)(ping_size(c, family) - headers(c, family));
-	if (pr->payload_len > sizeof(data))
+	if (pr->payload_len > sizeof(data) - MSS_LEN)
 		return; /* will not fit a frame either */
-	fill_data(c, data, pr->payload_len, leaves_ns(p, c, number));
-	put_own(t, data, pr->payload_len);
+	if (c->mss != 0)
+		pr->tcp_option_len = MSS_LEN;
+	fill_data(c, data + pr->tcp_option_len, pr->payload_len,
+	    leaves_ns(p, c, number));
+	put_own(t, data + pr->tcp_option_len, pr->payload_len);
+	if (c->mss != 0)
+		put_mss(pr, data, c->mss);
 	pr->payload = data;
 	pr->fix_csum = c->has_sum && pr->payload_len >= 2;
 	pr->csum = c->icmp_sum;

@@ -78,12 +78,12 @@ fill_options(const struct ping_answer *a, struct warts_ping_reply *out)
 	if (a->has_icmp_ts) {
 		out->has_icmp_ts = 1;
 		for (int i = 0; i < 3; i++)
-			out->icmp_ts[i] = get32(a->option + 4 * i);
-	} else if (a->option_len >= 3 && a->option[0] == OPTION_RR) {
-		fill_route(a, out);
-	} else if (a->option_len >= 4 && a->option[0] == OPTION_TS) {
-		fill_stamps(a, out);
+			out->icmp_ts[i] = get32(a->icmp_ts + 4 * i);
 	}
+	if (a->option_len >= 3 && a->option[0] == OPTION_RR)
+		fill_route(a, out);
+	else if (a->option_len >= 4 && a->option[0] == OPTION_TS)
+		fill_stamps(a, out);
 }
 
 static void

@@ -325,11 +325,11 @@ advance(struct task *t, struct trace *tr, const struct reply *r,
 
 	if (c->rare && trace_rare_reply(t, tr, r))
 		return;
-	if (loop_reached(t, tr, r, h)) {
-		trace_finish(t, tr, WARTS_STOP_LOOP, 0);
-		return;
-	}
 	reason = stop_of(t, r, &data);
+	if (loop_reached(t, tr, r, h)) {
+		reason = WARTS_STOP_LOOP;
+		data = 0;
+	}
 	if (tr->stop_reason == WARTS_STOP_NONE) {
 		tr->stop_reason = reason & 15;
 		tr->stop_data = (uint8_t)data;

@@ -91,11 +91,12 @@ back_reply(struct task *t, struct trace *tr, const struct reply *r)
 	const struct trace_conf *c = task_conf(t);
 	struct trace_more *m = tr->more;
 
+	/* At ttl 1 the way back is over whatever is in the set. */
 	if (!m->back_heard) {
-		if (m->lss == NULL || stopset_has(m->lss, &r->from))
-			m->lss_stop = r->from;
-		else
+		if (m->lss != NULL && !stopset_has(m->lss, &r->from))
 			stopset_add(m->lss, &r->from);
+		else if (tr->ttl > 1)
+			m->lss_stop = r->from;
 	}
 	m->back_heard = 1;
 	if (c->all && tr->attempt + 1u < trace_attempts(t, tr)) {

@@ -1,7 +1,7 @@
 /*
  * trace_loop: has this address replied at an earlier ttl?  Nearly always it is
  * somebody new, and two bits of a filter in the state say so; only if they do
- * not, the log is looked through.
+ * not, the log is looked through.  Several attempts at one ttl are one loop.
  */
 #include <string.h>
 
@@ -27,18 +27,21 @@ trace_loop_is(
 {
 	size_t len = addr_len(task_dst(t)->family);
 	struct trace_walk w;
-	int earlier = 0;
+	int earlier = 0, here = 0;
 
 	if (!tr->maybe_again)
 		return 0;
 	trace_walk_init(&w, t, tr);
 	while (trace_walk_next(&w)) {
-		if (w.hop.probe_ttl >= h->probe_ttl ||
+		if (w.hop.probe_ttl > h->probe_ttl ||
 		    memcmp(w.hop.addr, h->addr, len) != 0)
 			continue;
 		if (w.hop.probe_ttl + 1 == h->probe_ttl)
 			return 0;
-		earlier = 1;
+		if (w.hop.probe_ttl == h->probe_ttl)
+			here++;
+		else
+			earlier = 1;
 	}
-	return earlier;
+	return earlier && here <= 1;
 }

@@ -126,7 +126,7 @@ const struct technique_opt trace_opts[] = {
     {'Q', OPT_FLAG, AT(flags), WARTS_TRACE_ALLATTEMPTS, 0, "all attempts", NULL,
 	0, NULL},
     {'r', OPT_ADDR, AT(route.via), 0, 0, "router", NULL, 0, NULL},
-    {'s', OPT_U16, AT(sport), 1, 65535, "sport", NULL, 0, NULL},
+    {'s', OPT_U16, AT(sport), 0, 65535, "sport", NULL, 0, NULL},
     {'S', OPT_ADDR, AT(route.src), 0, 0, "source", NULL, 0, NULL},
     {'t', OPT_U8, AT(tos), 0, 255, "tos", NULL, 0, NULL},
     {'T', OPT_FLAG, AT(flags), WARTS_TRACE_IGNORETTLDST, 0,
@@ -239,7 +239,7 @@ prepare(struct trace_conf *c)
 	for (int v6 = 0; v6 < 2; v6++) {
 		if (c->payload.len > 0)
 			c->payload_len[v6] = c->payload.len;
-		else if (!trace_is_tcp(c))
+		else if (!trace_is_tcp(c) || c->offset != 0)
 			c->payload_len[v6] = v6 ? 12 : 16;
 		c->size[v6] = (uint16_t)(c->payload_len[v6] +
 		    packet_build_headers_of(
@@ -256,6 +256,8 @@ trace_check(void *conf)
 
 	if (why == NULL)
 		why = check_course(c);
+	if (c->sport == 0)
+		c->sport = technique_default_port();
 	if (c->method == ICMP_PARIS) {
 		c->flags |= WARTS_TRACE_ICMPCSUM;
 		if (c->dport == 0)

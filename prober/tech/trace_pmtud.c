@@ -89,19 +89,23 @@ is_entry(uint16_t size)
 	return size == UINT16_MAX || entry_above((uint16_t)(size - 1)) == size;
 }
 
-uint16_t
-trace_pmtud_next_size(uint16_t lower, uint16_t upper)
+/* The size to try next. */
+static uint16_t
+next_size(const struct trace_pmtud *pm)
 {
+	uint16_t lower = pm->lower, upper = pm->upper;
 	uint16_t below = entry_below(upper);
+	int passed = pm->size == lower;
 
-	if (lower == 0 && upper > ETHERNET)
+	if (lower == 0 && upper == pm->large && upper > ETHERNET)
 		return ETHERNET;
-	if (lower == 0 && upper > ETHERNET_LESS)
+	if (lower == 0 && upper == pm->large && upper > ETHERNET_LESS)
 		return ETHERNET_LESS;
 	if (lower == 0)
 		return below;
-	if (lower == ETHERNET ||
-	    (is_entry(lower) && entry_above(lower) >= upper))
+	if (passed &&
+	    (lower == ETHERNET ||
+		(is_entry(lower) && entry_above(lower) >= upper)))
 		return (uint16_t)(lower + 1);
 	if (entry_above(lower) < upper)
 		return entry_above(lower);
@@ -323,7 +327,7 @@ size_step(struct task *t, struct trace *tr)
 		size_found(t, tr);
 		return;
 	}
-	size = trace_pmtud_next_size(pm->lower, pm->upper);
+	size = next_size(pm);
 	if (size < SIZE_MIN || size < trace_size_min(t))
 		over(t); /* nothing passes */
 	else
@@ -370,11 +374,12 @@ size_answered(struct task *t, struct trace *tr, const struct reply *r)
 
 /* --- DIRECT ------------------------------------------------------------------------------ */
 
-/* How far from here the sender of R is, by what was left of the ttl. */
+/* The ttl before the sender of R, by what was left of the probe's: the sender
+ * itself may be where silence begins. */
 static uint8_t
-distance(const struct trace_pmtud *pm, const struct reply *r)
+ttl_before(const struct trace_pmtud *pm, const struct reply *r)
 {
-	return r->q_ttl <= pm->ttl ? (uint8_t)(pm->ttl - r->q_ttl + 1) : 0;
+	return r->q_ttl <= pm->ttl ? (uint8_t)(pm->ttl - r->q_ttl) : 0;
 }
 
 static void
@@ -393,7 +398,7 @@ direct_answered(
 	note_hop(note_add(pm, of_use ? WARTS_NOTE_PTB : WARTS_NOTE_PTB_BAD,
 		     of_use ? r->nhmtu : 0),
 	    hop);
-	pm->low_ttl = distance(pm, r);
+	pm->low_ttl = ttl_before(pm, r);
 	pm->large_hop = hop;
 	pm->has_large_hop = 1;
 	if (of_use)

@@ -71,6 +71,15 @@ number_probe(const struct trace_conf *c, unsigned int number, struct probe *pr)
 	}
 }
 
+/* What it would be a fragment of. */
+static uint8_t
+fragment_protocol(const struct trace_conf *c)
+{
+	if (trace_is_icmp(c))
+		return IPPROTO_ICMPV6;
+	return trace_is_tcp(c) ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
 /* The payload of a fragment begins with its number. */
 static void
 fragment_probe(
@@ -80,6 +89,7 @@ fragment_probe(
 
 	pr->fix_csum = 0;
 	pr->offset = c->offset;
+	pr->fragment_of = fragment_protocol(c);
 	pr->fragid = (uint32_t)c->sport << 16 | (number & 0xffff);
 	pr->has_flow = 1;
 	pr->flow = 0;
@@ -121,8 +131,6 @@ trace_make_rare(struct task *t, unsigned int number, struct probe *pr)
 void
 trace_make_large(struct task *t, struct probe *pr, uint16_t size)
 {
-	static uint8_t data[UINT16_MAX];
-	const struct trace_conf *c = task_conf(t);
 	int family = task_dst(t)->family;
 	size_t headers =
 	    packet_build_headers_of(family, pr->kind) + pr->ip_option_len;
@@ -130,10 +138,7 @@ trace_make_large(struct task *t, struct probe *pr, uint16_t size)
 	pr->payload_len = size > headers ? (uint16_t)(size - headers) : 0;
 	if (pr->payload_len < 2)
 		pr->fix_csum = 0;
-	if (c->payload.len == 0)
-		return;
-	memcpy(data, c->payload.bytes, c->payload.len);
-	pr->payload = data;
+	pr->payload = NULL;
 }
 
 /* --- matching --------------------------------------------------------------------- */

@@ -109,8 +109,6 @@ void trace_pmtud_timeout(struct task *t, struct trace *tr);
 /* As trace_rare_takes(). */
 int trace_pmtud_reply(struct task *t, struct trace *tr, const struct reply *r,
     unsigned int number);
-/* The size to try next: LOWER passed (0: none did yet), UPPER did not. */
-uint16_t trace_pmtud_next_size(uint16_t lower, uint16_t upper);
 /* The part of the record; NULL if there is none. */
 struct warts_pmtud *trace_pmtud_record(const struct trace *tr);
 

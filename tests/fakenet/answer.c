@@ -186,3 +186,56 @@ answer_tcp(uint8_t *out, const struct sender *from, const struct probe *p,
 	    tcp, len, 16, packet_pseudo(&from->src, &p->src, IPPROTO_TCP, len));
 	return len + ip_header(out, from, p, IPPROTO_TCP, len);
 }
+
+/* --- IPv4 options --------------------------------------------------------- */
+
+#define OPT_RR 7
+#define OPT_TS 68
+#define TS_ADDR 1
+#define TS_PRESPEC 3
+
+/* Bytes that A writes into option O at its pointer; 0: it does not. */
+static size_t
+slot_of(const uint8_t *o, const struct addr *a)
+{
+	int flag = o[3] & 15;
+
+	if (o[0] == OPT_RR)
+		return 4;
+	if (o[0] != OPT_TS || (flag == TS_PRESPEC && o[2] + 7 > o[1]))
+		return 0;
+	if (flag == TS_PRESPEC)
+		return memcmp(o + o[2] - 1, a->b, 4) == 0 ? 8 : 0;
+	return flag == TS_ADDR ? 8 : 4;
+}
+
+static void
+write_option(uint8_t *o, const struct addr *a, uint32_t ms_of_day)
+{
+	size_t n = slot_of(o, a);
+
+	if (n == 0 || o[2] < 4 || o[2] - 1u + n > o[1])
+		return;
+	if (o[0] == OPT_RR || n == 8)
+		memcpy(o + o[2] - 1, a->b, 4);
+	if (o[0] == OPT_TS)
+		put32(o + o[2] + n - 5, ms_of_day);
+	o[2] = (uint8_t)(o[2] + n);
+}
+
+size_t
+answer_option(
+    uint8_t *out, size_t len, const struct probe *p, const struct writers *w)
+{
+	size_t n = p->hlen - IP4_HLEN;
+	uint8_t *o = out + IP4_HLEN;
+
+	memmove(o + n, o, len - IP4_HLEN);
+	memcpy(o, p->ip + IP4_HLEN, n);
+	for (int i = 0; i < w->n && o[1] <= n; i++)
+		write_option(o, &w->addr[i], w->ms_of_day);
+	out[0] = (uint8_t)(0x40 | (IP4_HLEN + n) / 4);
+	put16(out + 2, (uint32_t)(len + n));
+	set_sum(out, IP4_HLEN + n, 10, 0);
+	return len + n;
+}

@@ -178,13 +178,14 @@ one_packet(struct fakenet *f, size_t len, int64_t now_ns)
 	size_t n = reply_make(&f->reply, f->in, len, now_ns, f->out);
 	int64_t due_ns = f->reply.due_ns;
 
-	if (n == 0)
-		return;
-	if (due_ns <= now_ns) {
-		emit(f, f->out, n);
-	} else if (delay_add(f->delay, due_ns, f->out, n) == -1) {
-		f->reply.n.overflow++;
-		f->reply.n.replies--;
+	for (int i = 0; n != 0 && i <= f->reply.again; i++) {
+		f->reply.n.replies += i > 0;
+		if (due_ns <= now_ns) {
+			emit(f, f->out, n);
+		} else if (delay_add(f->delay, due_ns, f->out, n) == -1) {
+			f->reply.n.overflow++;
+			f->reply.n.replies--;
+		}
 	}
 }
 

@@ -65,7 +65,12 @@ enum lb_kind {
 enum unreach { UNREACH_NONE, UNREACH_NET, UNREACH_HOST, UNREACH_ADMIN };
 
 /* How a router tells of a packet too big for its next link. */
-enum ptb_kind { PTB_TELL, PTB_ZERO /* next-hop MTU 0 */, PTB_SILENT };
+enum ptb_kind {
+	PTB_TELL,
+	PTB_ZERO, /* next-hop MTU 0 */
+	PTB_SILENT,
+	PTB_SAY, /* another one than it is */
+};
 
 /* --- mix: hashing --------------------------------------------------------- */
 
@@ -104,11 +109,15 @@ struct route {
 	enum unreach unreach;
 	int mtu_hop; /* the link behind this hop is small; 0: none */
 	uint16_t mtu;
+	uint16_t say; /* the next-hop MTU told, for PTB_SAY */
 	enum ptb_kind ptb;
+	int loop_hop; /* sends back to the hop before; 0: none */
 	int lb_hop; /* the balancer; 0: none */
 	int lb_ways, lb_len;
 	enum lb_kind lb;
 	int host_silent;
+	int twice; /* each reply of the destination comes twice */
+	int nat; /* the last router speaks with the destination's address */
 };
 
 struct settings {
@@ -292,6 +301,7 @@ struct reply {
 	struct routers *routers;
 	struct counters n;
 	int64_t due_ns; /* of the last reply */
+	int again; /* it comes once more */
 };
 
 /*

@@ -110,6 +110,16 @@ size_t
 answer_echo(uint8_t *out, const struct sender *from, const struct probe *p);
 size_t answer_time(uint8_t *out, const struct sender *from,
     const struct probe *p, uint32_t ms_of_day);
+/* Who writes into an IPv4 option, in order, and when. */
+struct writers {
+	struct addr addr[2 * 31 + 1]; /* routers there, host, routers back */
+	int n;
+	uint32_t ms_of_day;
+};
+/* Put the record route or timestamp option of P into the IPv4 packet of LEN
+ * bytes at OUT, written by W (RFC 791 3.1); returns its new length. */
+size_t answer_option(
+    uint8_t *out, size_t len, const struct probe *p, const struct writers *w);
 /* SEQ, ACK, FLAGS (RFC 9293) of the segment; with SYN it offers an MSS. */
 struct tcp_reply {
 	uint32_t seq, ack;

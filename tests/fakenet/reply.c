@@ -122,6 +122,9 @@ router_error(struct visit *v, struct icmp_error *e)
 	if (!error_allowed(v, v->traits.silent))
 		return 0;
 	from = from_router(v);
+	if (v->path.route != NULL && v->path.route->nat &&
+	    v->at == v->path.len - 1)
+		from.src = v->p.dst;
 	return send_error(v, &from, e);
 }
 
@@ -162,6 +165,8 @@ too_big(struct visit *v)
 		return 0;
 	if (hop->ptb == PTB_TELL)
 		e.rest = hop->mtu;
+	else if (hop->ptb == PTB_SAY)
+		e.rest = v->path.route->say;
 	from = from_router(v);
 	return send_error(v, &from, &e);
 }
@@ -308,6 +313,24 @@ host_nothing(struct visit *v)
 	return 0;
 }
 
+/* The reply of LEN bytes with the IP option of the packet, in which all have
+ * written on the way there and back. */
+static size_t
+with_option(struct visit *v, size_t len)
+{
+	struct writers w = {
+	    .ms_of_day = (uint32_t)(v->now_ns / NS_PER_MS % MS_PER_DAY)};
+	struct addr *a = w.addr;
+
+	for (int h = 1; h < v->at; h++)
+		*a++ = path_addr(&v->path, h, &v->hop[h], v->hop[h].router);
+	*a++ = v->p.dst;
+	for (int h = v->at - 1; h > 0; h--)
+		*a++ = w.addr[h - 1];
+	w.n = (int)(a - w.addr);
+	return answer_option(v->out, len, &v->p, &w);
+}
+
 static size_t
 destination(struct visit *v)
 {
@@ -322,6 +345,8 @@ destination(struct visit *v)
 	    [PROBE_FRAGMENT] = host_nothing,
 	};
 
+	size_t len;
+
 	if (!packet_sum_ok(&v->p)) {
 		v->r->n.badsum++;
 		return 0;
@@ -333,7 +358,10 @@ destination(struct visit *v)
 	/* The other fragments never come. */
 	if (v->p.more_fragments)
 		return host_nothing(v);
-	return answer[v->p.kind](v);
+	len = answer[v->p.kind](v);
+	if (len == 0 || v->p.dst.family != ADDR_IPV4 || v->p.hlen == IP4_HLEN)
+		return len;
+	return with_option(v, len);
 }
 
 /* --- the way there -------------------------------------------------------- */
@@ -360,6 +388,15 @@ happens(struct reply *r, uint32_t f)
 	return f != 0 && slice(routers_random(r->routers), 0) < f;
 }
 
+/* From hop LOOP the packet is sent back to the one before, and so on until its
+ * TTL is used up. */
+static void
+go_round(struct probe *p, int loop)
+{
+	if (p->ttl > loop)
+		p->ttl = (uint8_t)(loop - (p->ttl - loop) % 2);
+}
+
 static size_t
 answer_visit(struct visit *v)
 {
@@ -372,6 +409,8 @@ answer_visit(struct visit *v)
 		flow.packet = routers_random(v->r->routers);
 	path_init(&v->path, s, &v->p.dst);
 	v->end = path_end(&v->path);
+	if (v->path.route != NULL && v->path.route->loop_hop != 0)
+		go_round(&v->p, v->path.route->loop_hop);
 	v->at = v->p.ttl < v->end ? v->p.ttl : v->end;
 	path_walk(&v->path, v->at, &flow, v->hop);
 	if (blocked(v))
@@ -428,6 +467,8 @@ reply_make(struct reply *r, const uint8_t *pkt, size_t len, int64_t now_ns,
 		r->n.lost++;
 		return 0;
 	}
+	r->again =
+	    v.path.route != NULL && v.path.route->twice && v.at == v.path.len;
 	r->due_ns = now_ns + v.hop[v.at].rtt_ns;
 	if (s->jitter_ns > 0)
 		r->due_ns += (int64_t)(routers_random(r->routers) %

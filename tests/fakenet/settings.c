@@ -389,21 +389,29 @@ route_unreach(struct route *r, char *value)
 	return NULL;
 }
 
-/* 1400@5, 1400@5,silent or 1400@5,zero */
+/* 1400@5, 1400@5,silent or 1400@5,zero or 1400@5,say:9000 */
 static const char *
 route_mtu(struct route *r, char *value)
 {
+	static const char usage[] =
+	    "mtu= is BYTES@HOP[,silent|,zero|,say:BYTES]";
 	char *kind = cut(value, ','), *hop = cut(value, '@');
 	uint32_t mtu;
 
 	if (hop == NULL || scan_u32(value, 68, 65535, &mtu) == -1 ||
 	    scan_int(hop, 1, HOPS_MAX, &r->mtu_hop) == -1)
-		return "mtu= is BYTES@HOP[,silent|,zero]";
+		return usage;
 	r->mtu = (uint16_t)mtu;
 	if (kind == NULL)
 		return NULL;
+	if (strncmp(kind, "say:", 4) == 0 &&
+	    scan_u32(kind + 4, 1, 65535, &mtu) == 0) {
+		r->ptb = PTB_SAY;
+		r->say = (uint16_t)mtu;
+		return NULL;
+	}
 	if (strcmp(kind, "silent") != 0 && strcmp(kind, "zero") != 0)
-		return "mtu= is BYTES@HOP[,silent|,zero]";
+		return usage;
 	r->ptb = kind[0] == 's' ? PTB_SILENT : PTB_ZERO;
 	return NULL;
 }
@@ -435,9 +443,19 @@ route_lb(struct route *r, char *value)
 static const char *
 route_host(struct route *r, char *value)
 {
-	if (strcmp(value, "silent") != 0 && strcmp(value, "up") != 0)
-		return "host= is up or silent";
-	r->host_silent = value[0] == 's';
+	r->host_silent = strcmp(value, "silent") == 0;
+	r->nat = strcmp(value, "nat") == 0;
+	r->twice = strcmp(value, "twice") == 0;
+	if (!r->host_silent && !r->nat && !r->twice && strcmp(value, "up") != 0)
+		return "host= is up, silent, nat or twice";
+	return NULL;
+}
+
+static const char *
+route_loop(struct route *r, char *value)
+{
+	if (scan_int(value, 2, HOPS_MAX, &r->loop_hop) == -1)
+		return "loop= is a number from 2 to 31";
 	return NULL;
 }
 
@@ -452,6 +470,7 @@ static const struct {
     {"mtu", route_mtu},
     {"lb", route_lb},
     {"host", route_host},
+    {"loop", route_loop},
 };
 
 static const char *
@@ -464,7 +483,8 @@ route_word(struct route *r, char *word)
 		if (strcmp(word, route_words[i].name) == 0)
 			return route_words[i].set(r, value);
 	}
-	return "a route has hops=, silent=, mpls=, unreach=, mtu=, lb=, host=";
+	return "a route has hops=, silent=, mpls=, unreach=, mtu=, lb=, host=, "
+	       "loop=";
 }
 
 static const char *
@@ -548,8 +568,9 @@ settings_check(const struct settings *s)
 		const struct route *r = &s->route[i];
 		int len = r->hops != 0 ? r->hops : s->hops_min;
 
-		if (r->unreach_hop >= len || r->mtu_hop >= len)
-			return "unreach= or mtu= beyond the last router";
+		if (r->unreach_hop >= len || r->mtu_hop >= len ||
+		    r->loop_hop >= len)
+			return "unreach=, mtu= or loop= beyond the last router";
 		if (r->lb_hop != 0 && r->lb_hop + r->lb_len >= len)
 			return "lb= does not end before the destination";
 	}

@@ -129,7 +129,7 @@ static void
 print_keys(const struct view *v, int h, int way, const struct traits *t)
 {
 	static const char *const kind[] = {"", "flow", "dest", "packet"};
-	static const char *const ptb[] = {"", ",zero", ",silent"};
+	static const char *const ptb[] = {"", ",zero", ",silent", ",say"};
 	const struct path_hop *hop = &v->hop[h];
 	FILE *out = v->t->out;
 

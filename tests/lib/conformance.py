@@ -1,20 +1,27 @@
 """What the conformance tests share: the probes of two programs, from captures,
 and their records, from what scamper's own tools print, compared field by field.
 
-    errors = conformance.errors     complaints so far
-    conformance.bad("%s: ...", x)   one more
+    conformance.bad("%s: ...", x)   one more complaint
+    conformance.commands(FILE)      one after the other; a complaint is about
+                                    the one at hand
+    conformance.finish(SUMMARY)     prints all, ends; FILE.again has the
+                                    commands that there were complaints about
 """
 import json
+import os
 import struct
 import sys
 
 import pcap
 
 errors = []
+again = {}
+at_hand = None
 
 
 def bad(fmt, *args):
     errors.append(fmt % args)
+    again[at_hand] = True
 
 
 def checksum(data, start=0):
@@ -65,23 +72,34 @@ def json_records(stem, kind):
 
 
 def same(about, what, theirs, ours):
-    """Complain of the first difference of two lists."""
+    """Complain of the first difference of two lists; of dictionaries only what
+    is not the same is shown."""
     for i in range(max(len(theirs), len(ours))):
-        if theirs[i:i + 1] != ours[i:i + 1]:
-            bad("%s: %s %d:\n\t%s\n\t%s", about, what, i, theirs[i:i + 1],
-                ours[i:i + 1])
-            return
+        a, b = theirs[i:i + 1], ours[i:i + 1]
+        if a == b:
+            continue
+        if a and b and isinstance(a[0], dict):
+            keys = [k for k in {**a[0], **b[0]} if a[0].get(k) != b[0].get(k)]
+            a, b = ({k: v.get(k) for k in keys} for v in (a[0], b[0]))
+        bad("%s: %s %d of %d and %d:\n\t%s\n\t%s", about, what, i, len(theirs),
+            len(ours), a, b)
+        return
 
 
 def commands(path):
     """(options, target) of each line."""
-    for line in open(path):
-        words = line.split()
+    global at_hand, source
+    source = path
+    for at_hand in open(path):
+        words = at_hand.split()
         yield " ".join(words[1:-1]), words[-1]
+    at_hand = None
 
 
 def finish(summary):
     print(summary)
-    for e in errors[:30]:
-        print(e)
+    with open(source + ".again", "w") as f:
+        f.writelines(again if None not in again else open(source))
+    for e in errors[:int(os.environ.get("CONFORMANCE_ERRORS", 30))]:
+        print(e[:1000])
     sys.exit(len(errors) != 0)

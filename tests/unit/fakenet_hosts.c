@@ -57,6 +57,57 @@ test_timestamp(void **state)
 	rig_clear(&g);
 }
 
+/* An IPv4 option comes back, written by the routers there, the host, the routers
+ * back: at most as many as there is room for. */
+static void
+test_options(void **state)
+{
+	static const char *const lines[] = {"route 9.9.9.0/24 hops=3", NULL};
+	static const struct {
+		uint8_t option[8]; /* it is 24 bytes */
+		int slot, n; /* bytes; number of those written */
+	} t[] = {
+	    {{7, 23, 4}, 4, 5},
+	    {{7, 11, 4}, 4, 2},
+	    {{68, 24, 5, 0}, 4, 5},
+	    {{68, 24, 5, 1}, 8, 2},
+	    {{68, 24, 5, 3, 9, 9, 9, 1}, 8, 1},
+	    {{68, 24, 5, 3, 9, 9, 9, 2}, 8, 0},
+	    {{130, 23, 4}, 4, 0},
+	    {{7, 200, 4}, 4, 0},
+	};
+	struct rig g;
+
+	(void)state;
+	rig_init(&g, lines);
+	for (size_t i = 0; i < LEN(t); i++) {
+		struct pkt p = echo("9.9.9.1", 64, 16);
+		const uint8_t *o = g.out + 20;
+
+		memmove(p.b + 44, p.b + 20, p.len - 20);
+		memset(p.b + 20, 0, 24);
+		memcpy(p.b + 20, t[i].option, 8);
+		p.len += 24;
+		p.b[0] = 0x4b;
+		put16(p.b + 2, (uint32_t)p.len);
+		put16(p.b + 10, 0);
+		put16(p.b + 10, (uint16_t)~sum(p.b, 44, 0));
+		g.len = reply_make(&g.reply, p.b, p.len, T0, g.out);
+		assert_int_equal(g.len, p.len);
+		assert_int_equal(g.out[0], 0x4b);
+		assert_int_equal(sum(g.out, 44, 0), 0xffff);
+		assert_memory_equal(o, t[i].option, 2);
+		assert_int_equal(o[2], t[i].option[2] + t[i].slot * t[i].n);
+		if (t[i].slot == 4 && t[i].option[0] == 7 && t[i].n > 2) {
+			assert_memory_equal(o + 11, p.b + 16, 4);
+			assert_memory_equal(o + 3, o + 19, 4);
+		}
+		if (t[i].option[0] == 68 && t[i].n > 0)
+			assert_int_equal(get32(o + t[i].slot), T0 / NS_PER_MS);
+	}
+	rig_clear(&g);
+}
+
 static void
 test_tcp(void **state)
 {
@@ -218,6 +269,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_host),
 	    cmocka_unit_test(test_timestamp),
+	    cmocka_unit_test(test_options),
 	    cmocka_unit_test(test_tcp),
 	    cmocka_unit_test(test_wrong_checksums),
 	    cmocka_unit_test(test_never_answered),

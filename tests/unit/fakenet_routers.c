@@ -156,6 +156,7 @@ test_too_big(void **state)
 	    "route 9.9.1.0/24 hops=9 mtu=1400@3",
 	    "route 9.9.2.0/24 hops=9 mtu=1400@3,zero",
 	    "route 9.9.3.0/24 hops=9 mtu=1400@3,silent",
+	    "route 9.9.4.0/24 hops=9 mtu=1400@3,say:9000",
 	    "route 2001:db8:1::/48 hops=9 mtu=1400@3", NULL};
 	struct rig g;
 	struct pkt p;
@@ -182,6 +183,9 @@ test_too_big(void **state)
 	p = udp("9.9.2.1", 20, 1373);
 	assert_true(ask(&g, &p));
 	assert_int_equal(get32(reply_l4(&g) + 4), 0);
+	p = udp("9.9.4.1", 20, 1373);
+	assert_true(ask(&g, &p));
+	assert_int_equal(get32(reply_l4(&g) + 4), 9000);
 	p = udp("9.9.3.1", 20, 1373);
 	assert_false(ask(&g, &p));
 	assert_int_equal(g.reply.n.silent, 1);
@@ -189,6 +193,42 @@ test_too_big(void **state)
 	assert_true(ask(&g, &p));
 	check_error(&g, &p, ICMP(2, 0), 18, 1280 - 48);
 	assert_int_equal(get32(reply_l4(&g) + 4), 1400);
+	rig_clear(&g);
+}
+
+/* Two routers that send to each other; one that speaks as the target. */
+static void
+test_loop(void **state)
+{
+	static const char *const lines[] = {"route 9.9.9.0/24 hops=9 loop=4",
+	    "route 9.9.8.0/24 hops=4 host=nat",
+	    "route 9.9.7.0/24 hops=4 host=twice", NULL};
+	uint8_t from[9][4];
+	struct rig g;
+	struct pkt p;
+
+	(void)state;
+	rig_init(&g, lines);
+	for (uint8_t ttl = 1; ttl < 9; ttl++) {
+		p = udp("9.9.9.1", ttl, 16);
+		assert_true(ask(&g, &p));
+		assert_int_equal(reply_l4(&g)[0], 11);
+		/* What is left of the TTL, in the quote. */
+		assert_int_equal(reply_l4(&g)[8 + 8], 1);
+		memcpy(from[ttl], g.out + 12, 4);
+	}
+	for (int ttl = 5; ttl < 9; ttl++)
+		assert_memory_equal(from[ttl], from[ttl - 2], 4);
+	assert_memory_not_equal(from[3], from[4], 4);
+	for (uint8_t ttl = 1; ttl < 4; ttl++) {
+		p = udp("9.9.8.1", ttl, 16);
+		assert_true(ask(&g, &p));
+		assert_int_equal(
+		    memcmp(g.out + 12, p.b + 16, 4) == 0, ttl == 3);
+		p = udp("9.9.7.1", (uint8_t)(ttl + 1), 16);
+		assert_true(ask(&g, &p));
+		assert_int_equal(g.reply.again, ttl == 3);
+	}
 	rig_clear(&g);
 }
 
@@ -345,6 +385,7 @@ main(void)
 	    cmocka_unit_test(test_mpls),
 	    cmocka_unit_test(test_unreachable),
 	    cmocka_unit_test(test_too_big),
+	    cmocka_unit_test(test_loop),
 	    cmocka_unit_test(test_silence),
 	    cmocka_unit_test(test_rate_limit),
 	    cmocka_unit_test(test_loss_and_delay),

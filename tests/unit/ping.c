@@ -1,7 +1,7 @@
 /*
  * ping: when probes leave and when it ends, what counts as an answer to which
  * probe, and options that are refused with the reason.  The engine is here; a
- * reply is made as the parser of packets would (tests/net/prober-ping.test
+ * reply is made as the parser of packets would (tests/net/conformance-linux.test
  * has real ones).
  */
 #include "tests/unit/test.h"
@@ -395,10 +395,18 @@ static const struct {
     {"-S x", "-S failed: source x: is not an address"},
     {"-r x", "-r failed: router x: is not an address"},
     {"-M 65536", "-M failed: reply pmtu must be within 0 - 65535"},
-    {"-O foo", "-O failed: option foo: is not one of dl lsrr= nosrc spoof tbt"},
+    {"-O foo",
+	"-O failed: option foo: is not one of dl dltx lsrr= mss= nosrc raw "
+	"sockrx spoof tbt"},
     {"-O dl -O spoof -S 1.2.3.4", NULL},
     {"-O nosrc", "-O nosrc is for a spoofed source"},
     {"-O tbt", "-O tbt needs a reply pmtu"},
+    {"-O mss=0", "-O failed: option mss=0: mss= must be within 1 - 65535"},
+    {"-O mss=1460", "-O mss is for TCP SYN"},
+    {"-O mss=1460 -P tcp-ack", "-O mss is for TCP SYN"},
+    {"-O mss=1460 -P tcp-syn", NULL},
+    {"-b 5 -s 50", "cannot set both payload size and size or payload"},
+    {"-b 65536", "-b failed: payload size must be within 0 - 65535"},
     {"-O lsrr=1.2.3.4 -R",
 	"one IP option at most: record route, a timestamp or a source route"},
     {"-O lsrr=::1",
@@ -425,7 +433,23 @@ static const struct {
 	"-O tbt needs a reply pmtu below the probe's size"},
     {"-O tbt -M 1280 -s 1281 ::1", NULL},
     {"-O spoof -s 31 1.2.3.4",
-	"no room for our address in a probe of that size"},
+	"no room for headers and data in a probe of that size"},
+    {"-s 27 1.2.3.4", "no room for headers and data in a probe of that size"},
+    {"-s 28 1.2.3.4", NULL},
+    {"-s 47 ::1", "no room for headers and data in a probe of that size"},
+    {"-s 67 -R 1.2.3.4",
+	"no room for headers and data in a probe of that size"},
+    {"-s 39 -P icmp-time 1.2.3.4",
+	"no room for headers and data in a probe of that size"},
+    {"-s 32 -B 0102030405 1.2.3.4",
+	"no room for headers and data in a probe of that size"},
+    {"-s 33 -B 0102030405 1.2.3.4", NULL},
+    {"-s 29 -C 5 1.2.3.4",
+	"no room for headers and data in a probe of that size"},
+    {"-s 30 -C 5 1.2.3.4", NULL},
+    {"-b 0 1.2.3.4", NULL},
+    {"-b 3 -O spoof 1.2.3.4",
+	"no room for headers and data in a probe of that size"},
     {"-O spoof -s 32 1.2.3.4", NULL},
     {"-O spoof -O nosrc -s 28 1.2.3.4", NULL},
 };
