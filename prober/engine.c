@@ -290,7 +290,8 @@ turn(struct engine *e)
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
-	window_prefetch_ready(&e->window);
+	window_prefetch_ready(
+	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH, 0);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);
