@@ -27,8 +27,8 @@
 #define RECORD_BUDGET 4096 /* records per turn */
 #define TICK_NS NS_PER_SEC
 /* A turn nearer than this fetches the replies; else the ring wakes us. */
-#define RX_WATCH_NS (2 * NS_PER_MS)
-#define NAP_MAX_NS (2 * NS_PER_MS) /* nearer than this: sleep in place */
+#define RX_WATCH_NS (2500 * NS_PER_US)
+#define NAP_MAX_NS RX_WATCH_NS /* nearer than this: sleep in place */
 #define NAPPING_NS (50 * NS_PER_MS) /* then the loop sees to other things */
 
 /* --- receive ---------------------------------------------------------------- */
@@ -64,15 +64,16 @@ receive(struct engine *e)
 
 /* --- admit --------------------------------------------------------------------- */
 
-/* Tasks from the queue: 1 when it ran empty before the credits or the budget. */
+/* Tasks from the queue: 1 when it ran empty before WANT are ready or the
+ * budget is used up. */
 static int
-admit_queue(struct engine *e, uint32_t credits, uint32_t *budget)
+admit_queue(struct engine *e, uint32_t want, uint32_t *budget)
 {
 	uint32_t queued = e->admit.queue.count;
 	int64_t wall_ns = clock_wall_ns();
 	struct task *t;
 
-	while (window_ready(&e->window) < credits) {
+	while (window_ready(&e->window) < want) {
 		t = admit_next(&e->admit, e->now_ns, budget);
 		if (t == NULL)
 			return queued > 0 && e->admit.queue.count == 0 &&
@@ -84,22 +85,25 @@ admit_queue(struct engine *e, uint32_t credits, uint32_t *budget)
 	return 0;
 }
 
-/* New tasks for the credits that no task in progress wants.  A source that waits
+/* New tasks for the credits that no task in progress wants, and for half of the
+ * next turn's: after a sleep, all that it takes is cold.  A source that waits
  * until the queue is empty is asked at once: with all of it refused no probe and
  * no reply would make another turn before the next tick. */
 static void
 admit(struct engine *e, uint32_t credits)
 {
-	uint32_t budget = SEND_BUDGET;
+	uint32_t budget = SEND_BUDGET, want = credits + credits / 2;
 
+	if (window_ready(&e->window) >= credits)
+		return;
 	do {
-		if (e->full || window_ready(&e->window) >= credits)
+		if (e->full || window_ready(&e->window) >= want)
 			return;
-		e->wanted = credits - window_ready(&e->window);
+		e->wanted = want - window_ready(&e->window);
 		e->source->ops->refill(e->source);
 		if (admit_due(&e->admit) > e->now_ns)
 			return;
-	} while (admit_queue(e, credits, &budget));
+	} while (admit_queue(e, want, &budget));
 }
 
 /* --- names ---------------------------------------------------------------------------- */
@@ -321,7 +325,8 @@ turn(struct engine *e)
 	if (credits > SEND_BUDGET)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
-	window_prefetch_ready(&e->window);
+	window_prefetch_ready(
+	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH, 0);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);

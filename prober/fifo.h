@@ -104,6 +104,13 @@ fifo_first(const struct fifo *f)
 	return f->count > 0 ? f->ring[f->head & (f->size - 1)] : NULL;
 }
 
+/* What is at position AT, from the head to before the tail; NULL for a hole. */
+static inline void *
+fifo_at(const struct fifo *f, uint32_t at)
+{
+	return f->ring[at & (f->size - 1)];
+}
+
 /* What is N places behind the first; NULL for a hole or beyond the end. */
 static inline void *
 fifo_peek(const struct fifo *f, uint32_t n)

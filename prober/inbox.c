@@ -4,19 +4,10 @@
 
 #include "prober/net/packet_parse.h"
 
-/* Below, tasks are in the cache anyway. */
-#define MANY_TASKS 4096
-
-static void
-handle(struct inbox *in, const struct reply *r, uint32_t hash)
+void
+inbox_flush(struct inbox *in)
 {
-	in->handle(in->arg, window_find_hash(in->w, &r->target, hash), r);
-}
-
-static void
-prefetch(const struct inbox *in)
-{
-	const struct task *tasks[INBOX_REPLIES];
+	struct task *tasks[INBOX_REPLIES];
 
 	for (int i = 0; i < in->count; i++)
 		tasks[i] = window_prefetch_hash(in->w, in->hashes[i]);
@@ -24,15 +15,15 @@ prefetch(const struct inbox *in)
 		if (tasks[i] != NULL)
 			window_prefetch_block(tasks[i]);
 	}
-}
+	for (int i = 0; i < in->count; i++) {
+		const struct reply *r = &in->replies[i];
+		struct task *t = tasks[i];
 
-void
-inbox_flush(struct inbox *in)
-{
-	if (in->w->count > MANY_TASKS)
-		prefetch(in);
-	for (int i = 0; i < in->count; i++)
-		handle(in, &in->replies[i], in->hashes[i]);
+		/* Another with this hash?  That is rare. */
+		if (t != NULL && !addr_equal(&t->dst, &r->target))
+			t = window_find_hash(in->w, &r->target, in->hashes[i]);
+		in->handle(in->arg, t, r);
+	}
 	in->count = 0;
 }
 

@@ -54,7 +54,7 @@ struct pacer {
 #define PACER_DEBT_NS NS_PER_SEC
 #define PACER_SLOT_PPS 2000 /* up to this rate: a slot per packet */
 #define PACER_LATE_NS (500 * NS_PER_US) /* a slot forgives: more is owed */
-#define PACER_SLEEP_NS (1900 * NS_PER_US) /* a slice; a bit below 2 ms */
+#define PACER_SLEEP_NS (2 * NS_PER_MS) /* twice a share of a millisecond */
 #define PACER_TURNS_MIN 6 /* in 10 ms: of twice a share each, 1.2 in all */
 #define PACER_TURNS_MAX 9 /* more than a millisecond apart */
 #define PACER_REPAY_PPM 125000 /* wanted: faster than the rate by an eighth */

@@ -56,18 +56,26 @@ add_frame(struct batch *b, struct task *t, const struct probe *pr,
 	b->owner[i].id = pr->id;
 }
 
+static int
+batch_of(uint32_t most)
+{
+	return most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
+}
+
 /* Build frames for the tasks that wait longest, close to each other: after a
- * sleep, lines and pages of memory are what costs. */
+ * sleep, lines and pages of memory are what costs.  These tasks were fetched
+ * before, and those of the next batch are while this one is being sent. */
 static void
 build_batch(struct engine *e, uint32_t most)
 {
-	int want = most < ENGINE_BATCH ? (int)most : ENGINE_BATCH;
+	int want = batch_of(most);
 	struct batch *b = &e->batch;
 	uint8_t *at = b->bytes;
 	struct probe pr;
 	struct task *t;
 	int len, large = 0;
 
+	window_prefetch_ready(&e->window, (uint32_t)want, 1);
 	b->first = b->count = 0;
 	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
 		follow_route(e->link, t);
@@ -87,6 +95,8 @@ build_batch(struct engine *e, uint32_t most)
 		add_frame(b, t, &pr, at, len);
 		at += (len + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 	}
+	window_prefetch_ready(
+	    &e->window, (uint32_t)batch_of(most - (uint32_t)b->count), 0);
 }
 
 /* What waited for room may have been overtaken by a reply: not to be sent. */

@@ -494,23 +494,23 @@ window_take_ready(struct window *w)
 {
 	struct task *t = fifo_pop(&w->ready);
 
-	if (t == NULL)
-		return NULL;
-	window_prefetch_behind(&w->ready);
-	t->where = TASK_IDLE;
+	if (t != NULL)
+		t->where = TASK_IDLE;
 	return t;
 }
 
 void
-window_prefetch_ready(const struct window *w)
+window_prefetch_ready(const struct window *w, uint32_t n, int blocks)
 {
+	const struct fifo *f = &w->ready;
+	uint32_t end = f->head + (n < f->count ? n : f->count);
 	const struct task *t;
 
-	for (uint32_t i = 0; i < AHEAD_TASK && i < w->ready.count; i++)
-		window_prefetch_task(fifo_peek(&w->ready, i));
-	for (uint32_t i = 0; i < AHEAD_BLOCK && i < w->ready.count; i++) {
-		t = fifo_peek(&w->ready, i);
-		if (t != NULL)
+	for (uint32_t i = f->head; i != end; i++) {
+		t = fifo_at(f, i);
+		if (!blocks)
+			window_prefetch_task(t);
+		else if (t != NULL)
 			window_prefetch_block(t);
 	}
 }

@@ -145,8 +145,8 @@ void window_each(const struct window *w,
 void window_remove(struct window *w, struct task *t);
 /* The task that waits longest for a credit, removed from the list; or NULL. */
 struct task *window_take_ready(struct window *w);
-/* Some will be taken now: fetch the first ones, behind which nobody was. */
-void window_prefetch_ready(const struct window *w);
+/* The next N that will be taken: fetch them, or then their last blocks. */
+void window_prefetch_ready(const struct window *w, uint32_t n, int blocks);
 /* How many wait for a credit. */
 uint32_t window_ready(const struct window *w);
 /* The task that is done first and stays in the list; NULL if none. */

@@ -125,6 +125,13 @@ way_of(const struct tx *tx, const struct tx_frame *f)
 	return f->family == ADDR_IPV4 ? WAY_RAW4 : WAY_RAW6;
 }
 
+/* Does frame F leave exactly as the one before it?  Nearly always. */
+static int
+goes_along(const struct tx_frame *f)
+{
+	return f->path == f[-1].path && f->family == f[-1].family;
+}
+
 static void
 name_packet(struct tx *tx, int i, const struct tx_frame *f)
 {
@@ -168,39 +175,44 @@ name_raw(struct tx *tx, int i, const struct tx_frame *f)
 	}
 }
 
-/* Does frame F leave exactly as the one before it?  Nearly always. */
-static int
-goes_along(const struct tx_frame *f)
+/* Frame F is the I-th of a run that goes WAY. */
+static void
+put_message(struct tx *tx, int i, const struct tx_frame *f, enum tx_way way)
 {
-	return f->path == f[-1].path && f->family == f[-1].family;
+	tx->iovs[i].iov_base = (void *)(uintptr_t)f->packet;
+	tx->iovs[i].iov_len = f->len;
+	if (way == WAY_PACKET)
+		name_packet(tx, i, f);
+	else
+		name_raw(tx, i, f);
 }
 
+/* The same for one that leaves as the one before it. */
 static void
-name_again(struct tx *tx, int i)
+put_along(struct tx *tx, int i, const struct tx_frame *f)
 {
+	tx->iovs[i].iov_base = (void *)(uintptr_t)f->packet;
+	tx->iovs[i].iov_len = f->len;
 	tx->msgs[i].msg_hdr.msg_name = tx->msgs[i - 1].msg_hdr.msg_name;
 	tx->msgs[i].msg_hdr.msg_namelen = tx->msgs[i - 1].msg_hdr.msg_namelen;
 }
 
-/* Send a run of frames that go the same way. */
+/* Messages of the first of N frames that go WAY.  How many these are. */
 static int
-send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
+put_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
 {
-	for (int i = 0; i < n; i++) {
-		tx->iovs[i].iov_base = (void *)(uintptr_t)f[i].packet;
-		tx->iovs[i].iov_len = f[i].len;
-		if (way != WAY_PACKET)
-			name_raw(tx, i, &f[i]);
-		else if (i == 0 || !goes_along(&f[i]))
-			name_packet(tx, i, &f[i]);
+	int run;
+
+	put_message(tx, 0, f, way);
+	for (run = 1; run < TX_BATCH && run < n; run++) {
+		if (way == WAY_PACKET && goes_along(&f[run]))
+			put_along(tx, run, &f[run]);
+		else if (way_of(tx, &f[run]) == way)
+			put_message(tx, run, &f[run], way);
 		else
-			name_again(tx, i);
+			break;
 	}
-	if (tx->fds[way] == -1) {
-		errno = EAFNOSUPPORT;
-		return -1;
-	}
-	return sendmmsg(tx->fds[way], tx->msgs, (unsigned int)n, 0);
+	return run;
 }
 
 int
@@ -211,15 +223,15 @@ tx_send(struct tx *tx, const struct tx_frame *frames, int n)
 
 	while (done < n) {
 		way = way_of(tx, &frames[done]);
-		for (run = 1; run < TX_BATCH && done + run < n; run++) {
-			if (way_of(tx, &frames[done + run]) != way)
-				break;
-		}
+		run = put_run(tx, frames + done, n - done, way);
 		if (way != WAY_PACKET && frames[done].path->stale) {
 			run = 1;
 			frames[done].path->stale = 0;
 		}
-		sent = send_run(tx, frames + done, run, way);
+		errno = EAFNOSUPPORT;
+		sent = tx->fds[way] == -1
+		    ? -1
+		    : sendmmsg(tx->fds[way], tx->msgs, (unsigned int)run, 0);
 		if (sent == -1)
 			return done > 0 ? done : -1;
 		done += sent;

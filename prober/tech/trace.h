@@ -284,7 +284,9 @@ struct trace_walk {
 	/* the reply it is at: */
 	struct trace_hop hop;
 	const struct trace_odd *odd; /* or NULL */
-	struct trace_probe probe; /* that was answered */
+	uint64_t
+	    probe_us; /* when the probe that it answers left (trace_tx_us) */
+	uint8_t probe_attempt;
 	unsigned int number; /* of that probe */
 	/* and the place in the log: */
 	const struct task *task;

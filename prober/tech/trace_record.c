@@ -52,14 +52,14 @@ fill_hop(const struct trace_walk *w, const struct trace_conf *c, int family,
 	out->addr = addr_make(family, h->addr);
 	out->probe_ttl = h->probe_ttl;
 	out->reply_ttl = h->ttl;
-	out->attempt = w->probe.attempt;
+	out->attempt = w->probe_attempt;
 	out->reply_size = h->size;
 	out->reply_ipid = h->ipid;
 	out->reply_tos = h->tos;
 	if (!c->nortt) {
 		out->rtt_us = h->rtt_us;
-		out->tx = warts_tv_of(w->tr->start_ns +
-		    (int64_t)trace_tx_us(&w->probe) * NS_PER_US);
+		out->tx = warts_tv_of(
+		    w->tr->start_ns + (int64_t)w->probe_us * NS_PER_US);
 	}
 	if (w->odd != NULL)
 		fill_odd(w->odd, out);

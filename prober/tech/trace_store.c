@@ -509,13 +509,20 @@ next_hop(struct trace_walk *w)
 int
 trace_walk_next(struct trace_walk *w)
 {
+	const struct trace_probe *p;
+
 	if (!next_hop(w))
 		return 0;
-	if (w->number == w->nprobes - 1 && w->left)
-		w->probe = last_met(w);
-	else
-		w->probe = *trace_probe_find(w->task, w->tr, w->number);
-	w->hop.probe_ttl = w->probe.ttl;
+	if (w->number == w->nprobes - 1 && w->left) {
+		w->probe_us = w->us;
+		w->probe_attempt = w->attempt;
+		w->hop.probe_ttl = w->ttl;
+	} else {
+		p = trace_probe_find(w->task, w->tr, w->number);
+		w->probe_us = trace_tx_us(p);
+		w->probe_attempt = p->attempt;
+		w->hop.probe_ttl = p->ttl;
+	}
 	return 1;
 }
 

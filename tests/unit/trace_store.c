@@ -169,9 +169,8 @@ same_hop(const struct trace_walk *w, const struct trace *tr,
 	uint8_t ext[sizeof(k->ext)];
 
 	assert_int_equal(w->number, k->number);
-	assert_int_equal(trace_tx_us(&w->probe), p->us);
-	assert_int_equal(w->probe.ttl, p->ttl);
-	assert_int_equal(w->probe.attempt, p->attempt);
+	assert_int_equal(w->probe_us, p->us);
+	assert_int_equal(w->probe_attempt, p->attempt);
 	assert_int_equal(h->probe_ttl, p->ttl);
 	assert_int_equal(h->ttl, r->ttl);
 	assert_int_equal(h->tos, r->tos);
