@@ -205,7 +205,7 @@ int admit_put(struct admit *a, const struct command *c);
 
 /* --- engine.c: the loop turn ----------------------------------------------------------- */
 
-#define ENGINE_BATCH 32 /* frames per system call */
+#define ENGINE_BATCH 32 /* frames built before they are sent */
 
 /* Frames built and not yet taken by the kernel: [first, count). */
 struct batch {

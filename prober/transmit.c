@@ -1,6 +1,6 @@
 /*
  * transmit: from tasks that are ready to frames in the kernel's hands, a batch
- * per system call.
+ * at a time.
  *
  *	window.ready → technique → packet_build → batch → tx
  *
@@ -115,13 +115,9 @@ drop_overtaken(struct batch *b)
 	b->count = n;
 }
 
-/*
- * N frames were taken by a call that began at TX_NS.  All of them get that
- * time: a round-trip time may come out too long by what the call took, tens of
- * microseconds for a full batch, but never shorter than light allows.
- */
+/* N frames were taken. */
 static void
-tell_sent(struct engine *e, int n, int64_t tx_ns)
+tell_sent(struct engine *e, int n)
 {
 	struct batch *b = &e->batch;
 
@@ -129,7 +125,7 @@ tell_sent(struct engine *e, int n, int64_t tx_ns)
 		struct task *t = b->owner[i].task;
 
 		t->where = TASK_IDLE;
-		t->m->tech->sent(t, b->owner[i].id, tx_ns);
+		t->m->tech->sent(t, b->owner[i].id, b->frames[i].tx_ns);
 		if (t->m->partial != 0)
 			partial_sent(e, t, b->owner[i].id);
 	}
@@ -164,13 +160,12 @@ not_sent(struct engine *e, int err)
 	b->first++;
 }
 
-/* Send MOST of the batch at most, in one call.  How many, or -1: not now. */
+/* Send MOST of the batch at most.  How many, or -1: not now. */
 static int
 send_batch(struct engine *e, uint32_t most)
 {
 	struct batch *b = &e->batch;
 	int n = b->count - b->first;
-	int64_t tx_ns = clock_wall_ns();
 
 	n = tx_send(
 	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
@@ -181,7 +176,7 @@ send_batch(struct engine *e, uint32_t most)
 	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
 	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
 	e->stats.sent += (uint64_t)n;
-	tell_sent(e, n, tx_ns);
+	tell_sent(e, n);
 	return n;
 }
 

@@ -62,16 +62,18 @@ struct tx_frame {
 	const uint8_t *packet; /* from the IP header on */
 	uint16_t len;
 	uint8_t family;
+	int64_t tx_ns; /* out: wall clock, right before it was handed over */
 };
 
 /* RAW non-zero: by raw sockets only.  NULL and a reason. */
 struct tx *tx_open(int raw, const char **why);
 void tx_close(struct tx *tx);
 /*
- * Send FRAMES[0..N) in order.  Returns how many were accepted (>= 1), or -1
- * with errno about the first.  Never retries, never logs.
+ * Send FRAMES[0..N) in order, and note in each when it left.  Returns how many
+ * were accepted (>= 1), or -1 with errno about the first.  Never retries, never
+ * logs.
  */
-int tx_send(struct tx *tx, const struct tx_frame *frames, int n);
+int tx_send(struct tx *tx, struct tx_frame *frames, int n);
 
 /* --- rx.c ---------------------------------------------------------------------- */
 

@@ -134,6 +134,9 @@ rx_packet_open(uint16_t port, int version)
 	/* An old kernel shows us our own probes as well; they quote nothing
 	 * and are not taken for replies. */
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
+	/* Stamped as a packet comes from the device, not when the kernel has
+	 * brought it up to the ring, which may be on another CPU and later. */
+	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one));
 	if (attach_filter(fd, port) == 0 &&
 	    setsockopt(
 		fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) == 0)

@@ -1,5 +1,5 @@
 /*
- * tx: frames out, a batch per system call.
+ * tx: frames out, with the time at which each left.
  *
  *	packet	AF_PACKET, cooked: the kernel puts the link header before our
  *		packet, past its queueing discipline.  The fast way; needs the
@@ -7,6 +7,12 @@
  *	raw	SOCK_RAW with our own IP header, through the kernel's routing:
  *		for loopback, for a next hop not resolved yet (the kernel then
  *		resolves it), and when asked for.
+ *
+ * A system call per frame, so that each has a time of its own, right before:
+ * a round-trip time may come out too long by what the kernel takes to send one
+ * packet, 1 to 10 us, but never shorter than light allows.  With sendmmsg()
+ * those behind were stamped too early by all that went before them; a table of
+ * messages to fill and to read costs nearly what entering the kernel costs.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,10 +24,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/xmalloc.h"
 #include "prober/net/net.h"
 
-#define TX_BATCH 64
 #define TX_BUF_BYTES (4 * 1024 * 1024)
 
 _Static_assert(sizeof(((struct link_path *)0)->mac) ==
@@ -33,14 +39,13 @@ enum tx_way { WAY_PACKET, WAY_RAW4, WAY_RAW6, WAYS };
 struct tx {
 	int fds[WAYS];
 	int raw; /* raw sockets only */
-	struct mmsghdr msgs[TX_BATCH];
-	struct iovec iovs[TX_BATCH];
-	union {
-		struct sockaddr sa;
-		struct sockaddr_ll ll;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} names[TX_BATCH];
+};
+
+union tx_name {
+	struct sockaddr sa;
+	struct sockaddr_ll ll;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 };
 
 static int
@@ -78,11 +83,6 @@ tx_open(int raw, const char **why)
 	struct tx *tx = xcalloc(1, sizeof(*tx));
 	int size = TX_BUF_BYTES;
 
-	/* What is the same for every frame; the rest is zero. */
-	for (int i = 0; i < TX_BATCH; i++) {
-		tx->msgs[i].msg_hdr.msg_iov = &tx->iovs[i];
-		tx->msgs[i].msg_hdr.msg_iovlen = 1;
-	}
 	tx->raw = raw;
 	tx->fds[WAY_PACKET] = raw ? -1 : open_packet();
 	if (tx->fds[WAY_PACKET] == -1)
@@ -125,20 +125,10 @@ way_of(const struct tx *tx, const struct tx_frame *f)
 	return f->family == ADDR_IPV4 ? WAY_RAW4 : WAY_RAW6;
 }
 
-/* Does frame F leave exactly as the one before it?  Nearly always. */
-static int
-goes_along(const struct tx_frame *f)
+/* The name that takes F to its next hop; its length. */
+static socklen_t
+name_packet(struct sockaddr_ll *ll, const struct tx_frame *f)
 {
-	return f->path == f[-1].path && f->family == f[-1].family;
-}
-
-static void
-name_packet(struct tx *tx, int i, const struct tx_frame *f)
-{
-	struct sockaddr_ll *ll = &tx->names[i].ll;
-
-	tx->msgs[i].msg_hdr.msg_name = ll;
-	tx->msgs[i].msg_hdr.msg_namelen = sizeof(*ll);
 	memset(ll, 0, sizeof(*ll));
 	ll->sll_family = AF_PACKET;
 	ll->sll_protocol =
@@ -146,97 +136,63 @@ name_packet(struct tx *tx, int i, const struct tx_frame *f)
 	ll->sll_ifindex = f->path->ifindex;
 	ll->sll_halen = f->path->mac_len;
 	memcpy(ll->sll_addr, f->path->mac, sizeof(ll->sll_addr));
+	return sizeof(*ll);
 }
 
 /* The kernel routes by this name, whatever address is in our header. */
-static void
-name_raw(struct tx *tx, int i, const struct tx_frame *f)
+static socklen_t
+name_raw(union tx_name *name, const struct tx_frame *f)
 {
-	struct sockaddr_in *in = &tx->names[i].in;
-	struct sockaddr_in6 *in6 = &tx->names[i].in6;
 	const struct addr *next_hop = &f->path->next_hop;
 	const uint8_t *first4 = f->packet + 16, *first6 = f->packet + 24;
-	int via = f->path->via && next_hop->family == f->family;
 
-	tx->msgs[i].msg_hdr.msg_name = &tx->names[i];
-	memset(&tx->names[i], 0, sizeof(tx->names[i]));
-	if (via) {
+	memset(name, 0, sizeof(*name));
+	if (f->path->via && next_hop->family == f->family) {
 		first4 = next_hop->b;
 		first6 = next_hop->b;
 	}
 	if (f->family == ADDR_IPV4) {
-		in->sin_family = AF_INET;
-		memcpy(&in->sin_addr, first4, 4);
-		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in);
-	} else {
-		in6->sin6_family = AF_INET6;
-		memcpy(&in6->sin6_addr, first6, 16);
-		tx->msgs[i].msg_hdr.msg_namelen = sizeof(*in6);
+		name->in.sin_family = AF_INET;
+		memcpy(&name->in.sin_addr, first4, 4);
+		return sizeof(name->in);
 	}
+	name->in6.sin6_family = AF_INET6;
+	memcpy(&name->in6.sin6_addr, first6, 16);
+	return sizeof(name->in6);
 }
 
-/* Frame F is the I-th of a run that goes WAY. */
-static void
-put_message(struct tx *tx, int i, const struct tx_frame *f, enum tx_way way)
-{
-	tx->iovs[i].iov_base = (void *)(uintptr_t)f->packet;
-	tx->iovs[i].iov_len = f->len;
-	if (way == WAY_PACKET)
-		name_packet(tx, i, f);
-	else
-		name_raw(tx, i, f);
-}
-
-/* The same for one that leaves as the one before it. */
-static void
-put_along(struct tx *tx, int i, const struct tx_frame *f)
-{
-	tx->iovs[i].iov_base = (void *)(uintptr_t)f->packet;
-	tx->iovs[i].iov_len = f->len;
-	tx->msgs[i].msg_hdr.msg_name = tx->msgs[i - 1].msg_hdr.msg_name;
-	tx->msgs[i].msg_hdr.msg_namelen = tx->msgs[i - 1].msg_hdr.msg_namelen;
-}
-
-/* Messages of the first of N frames that go WAY.  How many these are. */
+/* Does frame F leave exactly as the one before it?  Nearly always. */
 static int
-put_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
+goes_along(const struct tx_frame *f)
 {
-	int run;
-
-	put_message(tx, 0, f, way);
-	for (run = 1; run < TX_BATCH && run < n; run++) {
-		if (way == WAY_PACKET && goes_along(&f[run]))
-			put_along(tx, run, &f[run]);
-		else if (way_of(tx, &f[run]) == way)
-			put_message(tx, run, &f[run], way);
-		else
-			break;
-	}
-	return run;
+	return f->path == f[-1].path && f->family == f[-1].family;
 }
 
 int
-tx_send(struct tx *tx, const struct tx_frame *frames, int n)
+tx_send(struct tx *tx, struct tx_frame *frames, int n)
 {
-	int done = 0, run, sent;
-	enum tx_way way;
+	enum tx_way way = WAYS, before;
+	union tx_name name;
+	socklen_t len = 0;
 
-	while (done < n) {
-		way = way_of(tx, &frames[done]);
-		run = put_run(tx, frames + done, n - done, way);
-		if (way != WAY_PACKET && frames[done].path->stale) {
-			run = 1;
-			frames[done].path->stale = 0;
+	for (int i = 0; i < n; i++) {
+		struct tx_frame *f = &frames[i];
+
+		before = way;
+		way = way_of(tx, f);
+		if (way != WAY_PACKET) {
+			len = name_raw(&name, f);
+			f->path->stale = 0;
+		} else if (before != way || !goes_along(f)) {
+			len = name_packet(&name.ll, f);
 		}
-		errno = EAFNOSUPPORT;
-		sent = tx->fds[way] == -1
-		    ? -1
-		    : sendmmsg(tx->fds[way], tx->msgs, (unsigned int)run, 0);
-		if (sent == -1)
-			return done > 0 ? done : -1;
-		done += sent;
-		if (sent < run)
-			return done;
+		f->tx_ns = clock_wall_ns();
+		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) ==
+		    -1) {
+			if (tx->fds[way] == -1)
+				errno = EAFNOSUPPORT;
+			return i > 0 ? i : -1;
+		}
 	}
-	return done;
+	return n;
 }

@@ -160,6 +160,20 @@ def engine(t):
         t.row(f"bytes/trace, {tasks:,}, routers answer", "mix.bytes",
               "at most 500", t.median("mix.bytes") <= 500, digits=0)
 
+def rtt(t):
+    for pps in (1000, 10000, 50000):
+        k = "rtt.%d." % pps
+        for field, what in (("median", "median"), ("p99", "99 %"),
+                            ("worst", "worst")):
+            ours, theirs = k + "ours." + field, k + "theirs." + field
+            most = {"median": 10, "p99": 100}.get(field)
+            if ours in t.values:
+                t.row("RTT error at %s/s, us, %s" % (f"{pps:,}", what), ours,
+                      "below %d" % most if most else "",
+                      t.median(ours) < most if most else None,
+                      theirs=theirs, digits=1)
+
+
 def rate(t):
     for r in RATES:
         k = "rate.%d." % r
@@ -204,7 +218,7 @@ def rest(t):
 
 def main():
     t = Table(load(sys.argv[1]))
-    for part in (cpu, simulator, smooth, engine, rate, rest):
+    for part in (cpu, simulator, smooth, engine, rtt, rate, rest):
         part(t)
     for key in sorted(k for k in t.values if k.startswith("kept.")):
         t.row("% of the time kept waiting, " + key[5:], key, digits=1)

@@ -18,7 +18,7 @@ PACKAGES_TEST=(libcmocka-dev clang clang-format libclang-rt-14-dev scamper
 	valgrind spin)
 # To measure, tests/bench/run: who is measured beside us, a compiler of programs
 # for the kernel (BPF), plots.
-PACKAGES_BENCH=(scamper clang gnuplot-nox)
+PACKAGES_BENCH=(scamper clang gnuplot-nox tcpdump)
 
 # Print those of the named packages that are not installed.
 packages_missing() {
