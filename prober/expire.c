@@ -56,6 +56,7 @@ void
 expire_run(struct engine *e)
 {
 	struct task *t;
+	int where;
 
 	if (timeout_due(&e->window.timeout) > e->now_ns)
 		return;
@@ -65,8 +66,11 @@ expire_run(struct engine *e)
 		t = timeout_pop(&e->window.timeout, e->now_ns);
 		if (t == NULL)
 			return;
+		where = t->where;
 		t->where = TASK_IDLE;
-		if (e->lossy_to_ns != 0 && was_lossy(e, t))
+		if (where == TASK_PUT_OFF)
+			t->m->tech->unsent(t);
+		else if (e->lossy_to_ns != 0 && was_lossy(e, t))
 			t->m->tech->again(t);
 		else
 			t->m->tech->timeout(t);

@@ -237,7 +237,8 @@ struct engine {
 	int64_t now_ns, tick_ns;
 	int64_t looked_ns; /* when losses of the ring were looked for */
 	int64_t lossy_from_ns, lossy_to_ns; /* when replies were lost last */
-	uint64_t told_drops, told_refused; /* that have been logged */
+	/* That have been logged: */
+	uint64_t told_drops, told_refused, told_waits, told_errors;
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
 	int64_t looped_ns; /* when the loop saw to other things last */

@@ -20,12 +20,9 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -195,26 +192,12 @@ bucket(const struct addr *next_hop, int ifindex)
 static void
 ask_interface(struct link_path *p)
 {
-	struct ifreq ifr = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int has_arp = 0;
+	struct iface i;
 
-	if (fd == -1 ||
-	    if_indextoname((unsigned int)p->ifindex, ifr.ifr_name) == NULL) {
-		p->raw_only = 1;
-		goto out;
-	}
-	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
-		p->mtu = (uint16_t)(ifr.ifr_mtu < 65535 ? ifr.ifr_mtu : 65535);
-	if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
-		p->raw_only = (ifr.ifr_flags & IFF_LOOPBACK) != 0;
-		has_arp = !(ifr.ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
-	}
-out:
-	if (!has_arp)
+	p->raw_only = iface_ask(p->ifindex, &i) == -1 || i.loopback;
+	p->mtu = i.mtu;
+	if (!i.has_arp)
 		memset(&p->next_hop, 0, sizeof(p->next_hop));
-	if (fd != -1)
-		close(fd);
 }
 
 static struct link_path *

@@ -206,7 +206,7 @@ send_run(struct tx *tx, const struct tx_frame *f, int n, enum tx_way way)
 int
 tx_send(struct tx *tx, const struct tx_frame *frames, int n)
 {
-	int done = 0, run, sent;
+	int done = 0, run, sent, stale;
 	enum tx_way way;
 
 	while (done < n) {
@@ -215,11 +215,14 @@ tx_send(struct tx *tx, const struct tx_frame *frames, int n)
 			if (way_of(tx, &frames[done + run]) != way)
 				break;
 		}
-		if (way != WAY_PACKET && frames[done].path->stale) {
+		stale = way != WAY_PACKET && frames[done].path->stale;
+		if (stale) {
 			run = 1;
 			frames[done].path->stale = 0;
 		}
 		sent = send_run(tx, frames + done, run, way);
+		if (sent == -1 && stale)
+			continue; /* by the way it would have gone anyway */
 		if (sent == -1)
 			return done > 0 ? done : -1;
 		done += sent;

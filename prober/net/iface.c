@@ -1,0 +1,44 @@
+/*
+ * iface: what the kernel says of an interface now (netdevice(7)).  Asked when
+ * something is made or has gone wrong, not for packets.
+ */
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "prober/net/net.h"
+
+static int
+ask(struct ifreq *ifr, struct iface *out)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = -1;
+
+	if (fd == -1)
+		return -1;
+	if (ioctl(fd, SIOCGIFMTU, ifr) == 0)
+		out->mtu =
+		    (uint16_t)(ifr->ifr_mtu < 65535 ? ifr->ifr_mtu : 65535);
+	if (ioctl(fd, SIOCGIFFLAGS, ifr) == 0) {
+		out->loopback = (ifr->ifr_flags & IFF_LOOPBACK) != 0;
+		out->has_arp =
+		    !(ifr->ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
+		out->running = (ifr->ifr_flags & IFF_UP) != 0 &&
+		    (ifr->ifr_flags & IFF_RUNNING) != 0;
+		rc = 0;
+	}
+	close(fd);
+	return rc;
+}
+
+int
+iface_ask(int ifindex, struct iface *out)
+{
+	struct ifreq ifr = {0};
+
+	memset(out, 0, sizeof(*out));
+	if (if_indextoname((unsigned int)ifindex, ifr.ifr_name) == NULL)
+		return -1;
+	return ask(&ifr, out);
+}
