@@ -25,6 +25,9 @@
  *						are there all the same.  A reply is
  *						known by what it quotes.
  *
+ * What the kernel merges on its way in (GRO) is data of one TCP connection and, if
+ * asked for, UDP of one flow; never ICMP, and no SYN or RST.
+ *
  * A copy is known by its time stamp: the kernel makes one when the packet comes
  * in, in nanoseconds, and it stays with the packet on its way up.
  */

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Helper of prober-frames.test: the other end of a link, by hand.
+"""Helper of prober-frames.test and prober-offload.test: a link, by hand.
 
     prober_frames.py serve INTERFACE...		answer echo requests, until told
     prober_frames.py judge JSON NETWORK...	were the answers counted right?
+    prober_frames.py watch INTERFACE		look on, until told
+    prober_frames.py port PORT			UDP is echoed, TCP accepted
 
 What an address is answered with is told by its last byte, see CASES.  Each probe
-that comes in must have its checksums, all of them: else a line is printed.
+that comes in must have its checksums, all of them: else a line is printed.  Who
+watches prints a line for each kind of packet as well, the first time: whether its
+checksums are right, wrong, or marked by the kernel as not made yet.
 """
 import json
 import select
@@ -13,6 +17,7 @@ import socket
 import struct
 import sys
 
+SOL_PACKET, PACKET_AUXDATA, CSUM_NOT_READY = 263, 8, 8
 OTHER = b"\x02\0\0\0\0\x99"
 
 
@@ -165,7 +170,50 @@ def judge(path, networks):
     sys.exit(len(errors) != 0)
 
 
+def watch(interface):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    s.bind((interface, 3))
+    print("ready", flush=True)
+    known = set()
+    while True:
+        frame, aux, _, sender = s.recvmsg(65536, 100)
+        ip = frame[14:]
+        if sender[2] == socket.PACKET_OUTGOING or len(frame) < 42 or \
+                frame[12:14] not in (b"\x08\0", b"\x86\xdd") or not ours(ip):
+            continue
+        status = struct.unpack_from("I", aux[0][2])[0]
+        kind = "%d %d %s" % (ip[0] >> 4, split(ip)[1], "unmade"
+                             if status & CSUM_NOT_READY else
+                             "wrong" if complain(ip) else "right")
+        if kind not in known:
+            print(kind, flush=True)
+        known.add(kind)
+
+
+def serve_port(port):
+    socks = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            s = socket.socket(family, kind)
+            if family == socket.AF_INET6:
+                s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            s.bind(("", port))
+            socks.append(s)
+    socks[1].listen()
+    socks[3].listen()
+    print("ready", flush=True)
+    while True:
+        for s in select.select(socks[::2], [], [])[0]:
+            data, peer = s.recvfrom(2048)
+            s.sendto(data, peer)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "watch":
+        watch(sys.argv[2])
+    if sys.argv[1] == "port":
+        serve_port(int(sys.argv[2]))
     if sys.argv[1] == "serve":
         serve(sys.argv[2:])
     judge(sys.argv[2], sys.argv[3:])
