@@ -3,6 +3,7 @@
  * something is made or has gone wrong, not for packets.
  */
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,4 +42,24 @@ iface_ask(int ifindex, struct iface *out)
 	if (if_indextoname((unsigned int)ifindex, ifr.ifr_name) == NULL)
 		return -1;
 	return ask(&ifr, out);
+}
+
+int
+iface_has(const struct addr *a)
+{
+	sa_family_t af = a->family == ADDR_IPV4 ? AF_INET : AF_INET6;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u = {.sa = {.sa_family = af}};
+	int fd = socket(af, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (a->family == ADDR_IPV4)
+		memcpy(&u.in.sin_addr, a->b, 4);
+	else
+		memcpy(&u.in6.sin6_addr, a->b, 16);
+	rc = bind(fd, &u.sa, sizeof(u));
+	close(fd);
+	return rc == 0;
 }
