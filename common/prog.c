@@ -180,6 +180,20 @@ one_option(const struct prog_usage *usage, const struct prog_opt *table, int v,
 	usage_error(usage, buf + strspn(buf, " "), reason);
 }
 
+/* A socket or file that got the number of a closed standard stream would be
+ * read or printed into.  Open, but the wrong way, so that its use is an error. */
+static void
+fill_standard_fds(void)
+{
+	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", flags[fd]) != fd)
+			_exit(EXIT_TEMPORARY);
+	}
+}
+
 int
 prog_options(const struct prog_usage *usage, const struct prog_opt *table,
     int argc, char **argv, void *ctx)
@@ -188,6 +202,7 @@ prog_options(const struct prog_usage *usage, const struct prog_opt *table,
 	static struct getopt_table g;
 	int v;
 
+	fill_standard_fds();
 	make_getopt(&g, table);
 	opterr = 0;
 	optind = 0; /* glibc: begin anew, also for a second call */

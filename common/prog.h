@@ -33,7 +33,8 @@ struct prog_usage {
  * Parse as getopt_long(3) does, options and operands in any order (argv is
  * permuted).  TABLE ends with a row of zeros.  --help and --version are added.
  * On an error prints what is wrong and how to get help, and exits with
- * usage->exit_code.  Returns the index of the first operand.
+ * usage->exit_code.  Returns the index of the first operand.  A standard stream
+ * that is closed gives EBADF from here on, and its number to no other file.
  */
 int prog_options(const struct prog_usage *usage, const struct prog_opt *table,
     int argc, char **argv, void *ctx);

@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -55,6 +57,7 @@ struct remote {
 	struct resolve *resolve;
 	struct tls_shake *shake;
 	struct chan *chan;
+	int fd; /* of chan, which owns it */
 	struct event *look;
 	int64_t due_ns, pause_ns; /* DOWN: when to dial, and the next pause */
 	int64_t heard_ns, said_ns;
@@ -353,7 +356,11 @@ static void
 take_frame(struct remote *r)
 {
 	const char *why;
+	int on = 1;
 
+	/* sc_remoted's Nagle holds the next command until this is acknowledged,
+	 * for which the kernel would take its 40 ms. */
+	setsockopt(r->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 	r->heard_ns = clock_mono_ns();
 	r->in.body = r->body;
 	why = r->in.channel != 0 ? take_numbered(r, &r->in)
@@ -436,6 +443,7 @@ greet(struct remote *r, int fd, struct chan_io *io)
 	struct chan_config cfg = {fd, fd, PIECE, r->address};
 
 	r->chan = chan_new_io(r->control->e->base, &cfg, io, &ops, r);
+	r->fd = fd;
 	r->have = 0;
 	chan_expect(r->chan, FRAME_HEADER);
 	r->heard_ns = r->said_ns = clock_mono_ns();

@@ -5,14 +5,12 @@
  * Back-pressure: while the queue is full no line is taken and nothing is read;
  * what a client has sent waits in its buffer and then in its pipe.
  *
- * A cycle belongs to the client that said its last `begin': what an earlier one
- * has still in its pipe is passed over, for the new one says it again.
+ * What a command does to its list and cycle is sender.c's.
  *
  * A client of a socket is told `ack LIST CYCLE N [end]' when the number of the
  * last `ip' of that pair that is durably accepted has changed, or its `end' is,
  * about once a second; and `room N' when it may send N `ip' lines in all (room.c).
  */
-#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -26,17 +24,15 @@
 #include "common/line.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
-#include "prober/checkpoint.h"
-#include "prober/output.h"
 #include "prober/source/source.h"
 
 #define BUF_BYTES (256 * 1024)
 #define ACK_BYTES 64
 
 struct client {
+	struct sender sender; /* first: what cycles know as their owner */
 	TAILQ_ENTRY(client) link;
 	struct commands *cs;
-	char name[32]; /* for messages */
 	int fd;
 	struct event *readable;
 	struct line_buf lines;
@@ -59,221 +55,14 @@ struct commands {
 	const char *path; /* of the socket */
 };
 
-/* --- one command ----------------------------------------------------------------- */
-
-/* `end' of LC was read, or nobody is left to say it. */
-static void
-end_cycle(struct admit *a, struct listcycle *lc)
-{
-	if (lc->ended)
-		return;
-	lc->ended = 1;
-	if (a->checkpoint != NULL)
-		checkpoint_ended(a->checkpoint, lc);
-}
-
-/*
- * A list has one cycle open at a time.  One whose sender went away and that a
- * later one of the same list has followed gets no `end' any more: the crash of
- * a manager or generator has swallowed it.
- */
-static void
-end_forsaken(struct admit *a)
-{
-	struct listcycle *old, *new;
-
-	TAILQ_FOREACH(old, &a->table, link)
-	{
-		if (old->owner != NULL || old->ended)
-			continue;
-		TAILQ_FOREACH(new, &a->table, link)
-		{
-			if (new->list == old->list &&new->cycle > old->cycle)
-				end_cycle(a, old);
-		}
-	}
-}
-
-static void
-new_cycle(struct engine *e, const struct cmd *c, struct measurement *m)
-{
-	struct output_cycle oc = {
-	    .list = c->list,
-	    .cycle = c->cycle,
-	    .name = c->name,
-	    .descr = *c->descr != '\0' ? c->descr : NULL,
-	    .start = c->cycle,
-	    .resumed = c->from > 1,
-	};
-	struct listcycle *lc =
-	    listcycle_add(&e->admit.table, c->list, c->cycle, m);
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", c->list);
-	if (*oc.name == '\0')
-		oc.name = number;
-	listcycle_define(lc, oc.name, oc.descr, oc.start);
-	lc->high = lc->durable = c->from - 1;
-	lc->out = output_cycle_begin(e->out, &oc);
-	if (e->admit.checkpoint != NULL)
-		checkpoint_began(e->admit.checkpoint, lc);
-}
-
-/* What is missing between the last number and the next will not come. */
-static void
-check_gap(const struct client *cl, const struct listcycle *lc, uint64_t from)
-{
-	if (from > lc->high + 1)
-		log_warn("%s: list %u cycle %u: goes on at number %ju, behind "
-			 "%ju: what is between was never seen",
-		    cl->name, lc->list, lc->cycle, (uintmax_t)from,
-		    (uintmax_t)lc->high);
-}
-
-/* It is over, and its sender was not told: it may say all of it again. */
-static void
-begin_past(struct client *cl, const struct cmd *c, struct listcycle_past *past)
-{
-	past->owner = cl;
-	past->position = c->from;
-	past->acked = 0;
-}
-
-static const char *
-do_begin(struct client *cl, const struct cmd *c)
-{
-	struct engine *e = cl->cs->s.e;
-	struct listcycle_past *past =
-	    listcycle_past_find(&e->admit.history, c->list, c->cycle);
-	struct listcycle *lc =
-	    listcycle_find(&e->admit.table, c->list, c->cycle);
-	static char why[256];
-	struct measurement *m;
-
-	m = technique_parse(c->probe, NULL, why, sizeof(why));
-	if (m == NULL)
-		return why;
-	if (past == NULL && lc == NULL) {
-		new_cycle(e, c, m);
-		lc = listcycle_find(&e->admit.table, c->list, c->cycle);
-	} else {
-		technique_unref(m); /* it goes on as it began */
-	}
-	if (lc == NULL) {
-		begin_past(cl, c, past);
-		return NULL;
-	}
-	check_gap(cl, lc, c->from);
-	lc->position = c->from;
-	lc->owner = cl;
-	lc->acked = c->from - 1;
-	lc->acked_end = 0;
-	end_forsaken(&e->admit);
-	return NULL;
-}
-
-/* An `ip' of a cycle that is not in the table. */
-static const char *
-ip_of_past(struct client *cl, const struct cmd *c)
-{
-	struct listcycle_past *past =
-	    listcycle_past_find(&cl->cs->s.e->admit.history, c->list, c->cycle);
-
-	if (past == NULL || past->owner == NULL)
-		return "no begin for this list and cycle";
-	if (past->owner == cl && past->position++ > past->high)
-		return "this list and cycle has ended";
-	return NULL;
-}
-
-static void
-accept_number(struct commands *cs, struct command *c)
-{
-	struct engine *e = cs->s.e;
-	struct listcycle *lc = c->lc;
-	int rc;
-
-	lc->high = c->number;
-	if (lc->nahead > 0 && listcycle_is_ahead(lc, c->number)) {
-		checkpoint_passed(e->admit.checkpoint, lc);
-		return;
-	}
-	c->m = lc->m;
-	c->m->refs++;
-	rc = admit_put(&e->admit, c);
-	assert(rc == 0); /* take_lines() has seen that there is room */
-	cs->put++;
-	if (e->admit.checkpoint != NULL)
-		checkpoint_accepted(e->admit.checkpoint, c);
-}
-
-static const char *
-do_ip(struct client *cl, const struct cmd *c)
-{
-	struct engine *e = cl->cs->s.e;
-	struct listcycle *lc =
-	    listcycle_find(&e->admit.table, c->list, c->cycle);
-	struct command new = {.dst = c->addr, .lc = lc};
-
-	if (lc == NULL)
-		return ip_of_past(cl, c);
-	if (lc->owner == NULL)
-		return "no begin for this list and cycle";
-	if (lc->owner != cl)
-		return NULL; /* said again by another client */
-	new.number = lc->position++;
-	if (new.number <= lc->high)
-		return NULL; /* accepted before a restart */
-	if (lc->ended)
-		return "this list and cycle has ended";
-	accept_number(cl->cs, &new);
-	return NULL;
-}
-
-/* Without a begin on this connection too: a manager may have lost the answer
- * to an `end' that it had made itself. */
-static const char *
-do_end(struct client *cl, const struct cmd *c)
-{
-	struct admit *a = &cl->cs->s.e->admit;
-	struct listcycle *lc = listcycle_find(&a->table, c->list, c->cycle);
-	struct listcycle_past *past =
-	    listcycle_past_find(&a->history, c->list, c->cycle);
-
-	if (lc == NULL && past == NULL)
-		return "no begin for this list and cycle";
-	if (lc == NULL) {
-		past->owner = cl;
-		past->acked = 0;
-		return NULL;
-	}
-	if (lc->owner != NULL && lc->owner != cl)
-		return NULL;
-	lc->owner = cl;
-	lc->acked_end = 0;
-	end_cycle(a, lc);
-	return NULL;
-}
-
-static const char *
-do_exit(struct client *cl, const struct cmd *c)
-{
-	engine_stop(cl->cs->s.e, c->now ? 2 : 1);
-	return NULL;
-}
-
-static const char *(*const verbs[])(struct client *, const struct cmd *) = {
-    [CMD_BEGIN] = do_begin,
-    [CMD_IP] = do_ip,
-    [CMD_END] = do_end,
-    [CMD_EXIT] = do_exit,
-};
+/* --- one line ------------------------------------------------------------------- */
 
 static void
 bad_line(struct client *cl, const char *why)
 {
 	cl->bad++;
-	log_warn("%s:%ju: %s", cl->name, (uintmax_t)cl->lines.number, why);
+	log_warn(
+	    "%s:%ju: %s", cl->sender.name, (uintmax_t)cl->lines.number, why);
 }
 
 static void
@@ -286,7 +75,7 @@ take_line(struct client *cl, char *line)
 	cl->room.taken += strncmp(line, "ip", 2) == 0;
 	why = cmd_parse(line, &c);
 	if (why == NULL)
-		why = verbs[c.verb](cl, &c);
+		why = sender_obey(&cl->sender, &c);
 	if (why != NULL)
 		bad_line(cl, why);
 }
@@ -331,22 +120,11 @@ say_room(struct client *cl)
 static void
 client_free(struct client *cl)
 {
-	struct admit *a = &cl->cs->s.e->admit;
-	struct listcycle *lc;
-
-	TAILQ_FOREACH(lc, &a->table, link)
-	{
-		if (lc->owner == cl)
-			lc->owner = NULL;
-	}
-	for (size_t i = 0; i < a->history.n; i++) {
-		if (a->history.rows[i].owner == cl)
-			a->history.rows[i].owner = NULL;
-	}
-	end_forsaken(a);
+	sender_gone(&cl->sender);
 	TAILQ_REMOVE(&cl->cs->clients, cl, link);
 	if (cl->bad > 0)
-		log_warn("%s: %ju bad lines", cl->name, (uintmax_t)cl->bad);
+		log_warn(
+		    "%s: %ju bad lines", cl->sender.name, (uintmax_t)cl->bad);
 	event_free(cl->readable);
 	line_clear(&cl->lines);
 	if (cl->fd != STDIN_FILENO)
@@ -410,8 +188,8 @@ read_some(struct client *cl)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n == -1)
-		log_warn(
-		    "%s: %s: reading no further", cl->name, strerror(errno));
+		log_warn("%s: %s: reading no further", cl->sender.name,
+		    strerror(errno));
 	event_del(cl->readable);
 	at_eof(cl);
 	return 0;
@@ -438,7 +216,9 @@ client_new(struct commands *cs, int fd, const char *name)
 
 	cl->cs = cs;
 	cl->fd = fd;
-	snprintf(cl->name, sizeof(cl->name), "%s", name);
+	cl->sender.e = cs->s.e;
+	cl->sender.put = &cs->put;
+	snprintf(cl->sender.name, sizeof(cl->sender.name), "%s", name);
 	line_init(&cl->lines, LINE_MAX_COMMAND, BUF_BYTES);
 	cl->readable =
 	    event_new(cs->s.e->base, fd, EV_READ | EV_PERSIST, on_readable, cl);

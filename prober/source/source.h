@@ -51,6 +51,25 @@ int file_address(char *line, struct addr *dst);
  * number of clients of a local socket.  Dies when it cannot listen. */
 struct source *commands_new(struct engine *e, const char *address);
 
+/* --- sender.c ------------------------------------------------------------------- */
+
+/* Who says probing commands; cycles know it as their owner. */
+struct sender {
+	struct engine *e;
+	char name[32]; /* for messages */
+	uint64_t
+	    *put; /* commands put in the queue by all senders: counted on */
+};
+
+struct cmd;
+
+/* Do what C says.  Of an `ip' the caller has seen that the queue has room.  NULL, or
+ * a reason that is good until the next call. */
+const char *sender_obey(struct sender *s, const struct cmd *c);
+
+/* Its cycles go without an owner until another says their `begin'. */
+void sender_gone(const struct sender *s);
+
 /* --- room.c: pure --------------------------------------------------------------- */
 
 #define ROOM_MIN 16 /* commands that wait */

@@ -201,6 +201,38 @@ on_signal(int signo, short what, void *arg)
 }
 
 static void
+close_and_parse(void *arg)
+{
+	char *argv[] = {"t", NULL};
+	struct options o = {""};
+	int fd = *(int *)arg;
+	char c = 0;
+
+	close(fd);
+	prog_options(&usage, table, 1, argv, &o);
+	if (open("/dev/null", O_RDWR) <= STDERR_FILENO)
+		_exit(1);
+	if (fd == STDIN_FILENO ? read(fd, &c, 1) != -1 : write(fd, &c, 1) != -1)
+		_exit(2);
+	_exit(errno == EBADF ? 0 : 3);
+}
+
+static void
+closed_streams_are_nobody_elses(void **state)
+{
+	static const char *const names[] = {"input", "output", "error"};
+	int status;
+
+	(void)state;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		row_is(names[fd]);
+		status = dies(close_and_parse, &fd);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
+static void
 signals_come_in_the_loop(void **state)
 {
 	struct event_base *base = prog_base();
@@ -434,6 +466,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(options),
 	    cmocka_unit_test(an_error_says_how_to_get_help),
+	    cmocka_unit_test(closed_streams_are_nobody_elses),
 	    cmocka_unit_test(signals_come_in_the_loop),
 	    cmocka_unit_test(serves_until_stopped),
 	    cmocka_unit_test(codes_of_errors),
