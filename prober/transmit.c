@@ -180,9 +180,14 @@ not_sent(struct engine *e, int err)
 {
 	struct batch *b = &e->batch;
 	struct task *t = b->owner[b->first].task;
+	int cut;
 
-	if (is_full(err) && is_cut(b->frames[b->first].path))
+	cut = (is_full(err) || has_no_way(err)) &&
+	    is_cut(b->frames[b->first].path);
+	if (cut) {
 		err = ENETDOWN;
+		expire_note_loss(e);
+	}
 	if (is_full(err)) {
 		e->stats.tx_refused++;
 		pacer_refused(&e->pacer);

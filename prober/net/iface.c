@@ -45,6 +45,21 @@ iface_ask(int ifindex, struct iface *out)
 }
 
 int
+iface_any(void)
+{
+	struct if_nameindex *all = if_nameindex();
+	struct iface i;
+	int found = 0;
+
+	for (struct if_nameindex *n = all; n && n->if_index && !found; n++)
+		found = iface_ask((int)n->if_index, &i) == 0 && i.running &&
+		    !i.loopback;
+	if (all != NULL)
+		if_freenameindex(all);
+	return found;
+}
+
+int
 iface_has(const struct addr *a)
 {
 	sa_family_t af = a->family == ADDR_IPV4 ? AF_INET : AF_INET6;

@@ -65,6 +65,8 @@ struct iface {
 
 /* What interface IFINDEX is now: 0, or -1 with zeros if there is none. */
 int iface_ask(int ifindex, struct iface *out);
+/* Is there an interface that is running, other than loopback?  Boolean. */
+int iface_any(void);
 /* Is A an address of this host?  Boolean. */
 int iface_has(const struct addr *a);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Helper of prober-unsent.test: what became of probes that were not taken?
 
-    prober_unsent.py packet|raw JSON LIST CUT STATUS
+    prober_unsent.py packet|raw|one JSON LIST CUT STATUS
 
 CUT is when the link that was down for a while was up again.
 """
@@ -59,8 +59,23 @@ def judge(way, t):
     return None, t["ping_sent"] - len(got)
 
 
-def main():
-    way, path, targets, cut, status = sys.argv[1:]
+def judge_one(path, targets, cut, status):
+    """One interface, which was down for a while."""
+    traces = [json.loads(line) for line in open(path)]
+    traces = [t for t in traces if t["type"] == "trace"]
+    asked = [str(ipaddress.ip_address(a)) for a in open(targets).read().split()]
+    errors = ["%s: %s" % (t["dst"], t["stop_reason"]) for t in traces
+              if t["stop_reason"] != "COMPLETED" or t["hop_count"] != 1]
+    if sorted(t["dst"] for t in traces) != sorted(asked):
+        errors.append("%d records for %d" % (len(traces), len(asked)))
+    if not any(started(t) > float(cut) for t in traces):
+        errors.append("all had begun before: this shows nothing")
+    if "refused=0" not in open(status).read():
+        errors.append("some were refused")
+    return errors
+
+
+def judge_all(way, path, targets, cut, status):
     errors, lost, late, failed = [], 0, 0, 0
     pings = [json.loads(line) for line in open(path)]
     pings = [t for t in pings if t["type"] == "ping"]
@@ -84,6 +99,12 @@ def main():
         errors.append("%d errors, counted otherwise" % failed)
     if int(counts["turns"]) > TURNS_MAX:
         errors.append("busy: %s turns" % counts["turns"])
+    return errors
+
+
+def main():
+    judge_it = judge_one if sys.argv[1] == "one" else judge_all
+    errors = judge_it(*sys.argv[2 if judge_it is judge_one else 1:])
     for e in errors:
         print(e)
     sys.exit(len(errors) != 0)
