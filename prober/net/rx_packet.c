@@ -197,33 +197,35 @@ rx_packet_listen(int fd)
 	return bind(fd, (struct sockaddr *)&all, sizeof(all));
 }
 
-/* A number that is another one for another packet, or the same at another time.
- * 24 bytes: of IPv4 the header, and the checksum of an ICMP message. */
-static uint64_t
-mark_of(const uint8_t *pkt, int64_t rx_ns)
+/* Is the checksum of this IPv4 header right?  Options are rare. */
+static inline int
+header_is_right(const uint8_t *pkt, size_t len)
 {
-	uint64_t w[3], h = (uint64_t)rx_ns;
+	size_t hlen = (size_t)(pkt[0] & 15) * 4;
+	uint32_t w[5];
 
+	if (hlen != IPV4_HLEN)
+		return hlen > IPV4_HLEN && hlen <= len &&
+		    packet_csum(packet_sum(pkt, hlen, 0)) == 0;
 	memcpy(w, pkt, sizeof(w));
-	for (int i = 0; i < 3; i++)
-		h = (h ^ w[i]) * 0x9e3779b97f4a7c15ULL;
-	return h;
+	return packet_csum((uint64_t)w[0] + w[1] + w[2] + w[3] + w[4]) == 0;
 }
 
 int
 rx_packet_is_ours(
     struct rx_packet_seen *s, const uint8_t *pkt, size_t len, int64_t rx_ns)
 {
-	size_t hlen = (size_t)(pkt[0] & 15) * 4;
-	uint64_t mark, *seen;
+	uint64_t w[3], mark, *seen;
 
 	if (len < IPV4_HLEN + 8)
 		return 0; /* of nothing that is a reply */
-	if (pkt[0] >> 4 == 4 &&
-	    (hlen < IPV4_HLEN || hlen > len ||
-		packet_csum(packet_sum(pkt, hlen, 0)) != 0))
+	if (pkt[0] >> 4 == 4 && !header_is_right(pkt, len))
 		return 0;
-	mark = mark_of(pkt, rx_ns);
+	/* Another number for another packet, or the same at another time.  Of
+	 * IPv4 these are the header, and the checksum of an ICMP message. */
+	memcpy(w, pkt, sizeof(w));
+	mark = ((uint64_t)rx_ns ^ w[0]) * 0x9e3779b97f4a7c15ULL;
+	mark = (mark ^ w[1] ^ (w[2] << 7 | w[2] >> 57)) * 0x9e3779b97f4a7c15ULL;
 	seen = &s->marks[mark >> (64 - RX_PACKET_SEEN_BITS)];
 	if (*seen == mark)
 		return 0;
