@@ -3,11 +3,19 @@
  * due, else the queue's first.  A command whose address is active or on hold
  * goes to the Hold List; one that must not or cannot be probed is refused and
  * counted.
+ *
+ * "No route" is a reason to refuse an address, but not when the whole network
+ * went away: a cycle would be used up in seconds.  Then commands wait.
  */
+#include "common/log.h"
 #include "common/prefixset.h"
 #include "prober/checkpoint.h"
 #include "prober/polite.h"
 
+/* Routes may come back so long after the interfaces: DHCP. */
+#define GONE_NS (10 * NS_PER_SEC)
+#define GONE_ASK_NS (100 * NS_PER_MS) /* not more often than that */
+#define GONE_RETRY_NS NS_PER_SEC
 #define AHEAD 4 /* commands whose place in the window is fetched before */
 
 static void
@@ -59,6 +67,38 @@ find_path(struct admit *a, const struct command *c, const char **why)
 			 : link_lookup_by(a->link, &c->dst, r, why);
 }
 
+/* Is no interface running, or was none a moment ago? */
+static int
+network_is_gone(struct admit *a, int64_t now_ns)
+{
+	if (!a->had_way)
+		return 0;
+	if (a->gone_ns == 0)
+		a->gone_ns = now_ns - GONE_NS; /* never, as far as we know */
+	if (now_ns >= a->asked_ns + GONE_ASK_NS) {
+		a->asked_ns = now_ns;
+		if (iface_any())
+			return now_ns < a->gone_ns + GONE_NS;
+		if (now_ns >= a->gone_ns + GONE_NS)
+			log_warn("no interface is running: waiting for one");
+		a->gone_ns = now_ns;
+	}
+	return now_ns < a->gone_ns + GONE_NS;
+}
+
+/* There is no way for C: now, or at all. */
+static void
+no_way(struct admit *a, struct command *c, int64_t now_ns)
+{
+	if (!network_is_gone(a, now_ns)) {
+		refuse(a, c, REFUSED_NOROUTE);
+		return;
+	}
+	c->lc->held++;
+	a->pause_ns = now_ns + GONE_RETRY_NS;
+	hold_until(a->hold, c, a->pause_ns);
+}
+
 /* C has left its queue: a task of it, or NULL if it went elsewhere. */
 static struct task *
 try_command(struct admit *a, struct command *c, int64_t now_ns)
@@ -76,9 +116,10 @@ try_command(struct admit *a, struct command *c, int64_t now_ns)
 	}
 	path = find_path(a, c, &why);
 	if (path == NULL) {
-		refuse(a, c, REFUSED_NOROUTE);
+		no_way(a, c, now_ns);
 		return NULL;
 	}
+	a->had_way |= !path->raw_only;
 	if (a->polite != NULL && waits_for_budget(a, c, now_ns))
 		return NULL;
 	c->lc->active++;
@@ -113,7 +154,8 @@ admit_next(struct admit *a, int64_t now_ns, uint32_t *budget)
 	struct task *t = NULL;
 	int taken;
 
-	while (t == NULL && *budget > 0 && !window_full(a->window)) {
+	while (t == NULL && *budget > 0 && !window_full(a->window) &&
+	    now_ns >= a->pause_ns) {
 		taken = take(a, now_ns, &c);
 		if (taken == -1)
 			break;
@@ -127,12 +169,15 @@ admit_next(struct admit *a, int64_t now_ns, uint32_t *budget)
 int64_t
 admit_due(const struct admit *a)
 {
+	int64_t due_ns;
+
 	if (window_full(a->window))
 		return INT64_MAX;
 	if ((a->queue.count > 0 || a->waiting) &&
 	    hold_count(a->hold) < HOLD_MAX)
-		return 0;
-	return hold_due(a->hold);
+		return a->pause_ns;
+	due_ns = hold_due(a->hold);
+	return due_ns > a->pause_ns ? due_ns : a->pause_ns;
 }
 
 void

@@ -231,6 +231,16 @@ tell_refused(struct engine *e)
 			 "as fast as it takes",
 		    (uintmax_t)n);
 	e->told_refused = e->stats.tx_refused;
+	n = e->stats.tx_waits - e->told_waits;
+	if (n > 0)
+		log_info("no way for %ju probes for now: trying again",
+		    (uintmax_t)n);
+	e->told_waits = e->stats.tx_waits;
+	n = e->stats.tx_errors - e->told_errors;
+	if (n > 0)
+		log_warn("%ju probes could not be sent: %s", (uintmax_t)n,
+		    strerror(e->stats.tx_error));
+	e->told_errors = e->stats.tx_errors;
 }
 
 static void

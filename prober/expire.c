@@ -1,8 +1,9 @@
 /*
  * expire: the stage of a turn in which silence is concluded.
  *
- * Replies that were lost for want of room in the ring must not be recorded as
- * silence: what was waited for meanwhile is asked again.  Where wake-ups are
+ * Replies that were lost for want of room in the ring, or because our interface
+ * went down, must not be recorded as silence: what was waited for meanwhile is
+ * asked again.  Where wake-ups are
  * what costs, silence is concluded for some time at once.
  */
 #include "prober/prober.h"
@@ -21,16 +22,21 @@ expire_start(struct engine *e)
 }
 
 void
+expire_note_loss(struct engine *e)
+{
+	if (e->lossy_to_ns != e->looked_ns)
+		e->lossy_from_ns = e->looked_ns;
+	e->lossy_to_ns = e->now_ns;
+}
+
+void
 expire_look_for_losses(struct engine *e)
 {
 	uint64_t drops = rx_drops(e->rx);
 
-	if (drops > 0) {
-		if (e->lossy_to_ns != e->looked_ns)
-			e->lossy_from_ns = e->looked_ns;
-		e->lossy_to_ns = e->now_ns;
-		e->stats.ring_drops += drops;
-	}
+	if (drops > 0)
+		expire_note_loss(e);
+	e->stats.ring_drops += drops;
 	e->looked_ns = e->now_ns;
 }
 
@@ -56,6 +62,7 @@ void
 expire_run(struct engine *e)
 {
 	struct task *t;
+	int where;
 
 	if (timeout_due(&e->window.timeout) > e->now_ns)
 		return;
@@ -65,8 +72,11 @@ expire_run(struct engine *e)
 		t = timeout_pop(&e->window.timeout, e->now_ns);
 		if (t == NULL)
 			return;
+		where = t->where;
 		t->where = TASK_IDLE;
-		if (e->lossy_to_ns != 0 && was_lossy(e, t))
+		if (where == TASK_PUT_OFF)
+			t->m->tech->unsent(t);
+		else if (e->lossy_to_ns != 0 && was_lossy(e, t))
 			t->m->tech->again(t);
 		else
 			t->m->tech->timeout(t);

@@ -180,6 +180,10 @@ struct admit {
 	struct listcycle_history history;
 	struct checkpoint *checkpoint; /* NULL: none is kept */
 	int closed; /* `exit' came: nothing from the queue any more */
+	/* The network is gone: no more before this; when it was gone last, as
+	 * far as was asked; when that was asked; whether it was ever there. */
+	int64_t pause_ns, gone_ns, asked_ns;
+	int had_way;
 	/* Commands that wait in queues of their sources' own (control): there
 	 * is something to be had although the queue is empty. */
 	int waiting;
@@ -239,7 +243,8 @@ struct engine {
 	int64_t now_ns, tick_ns;
 	int64_t looked_ns; /* when losses of the ring were looked for */
 	int64_t lossy_from_ns, lossy_to_ns; /* when replies were lost last */
-	uint64_t told_drops, told_refused; /* that have been logged */
+	/* That have been logged: */
+	uint64_t told_drops, told_refused, told_waits, told_errors;
 	int full; /* no room on the disk */
 	int rx_watched; /* rx_event is added */
 	int64_t looped_ns; /* when the loop saw to other things last */
@@ -258,6 +263,8 @@ void expire_start(struct engine *e);
 int64_t expire_due(const struct engine *e);
 /* Tell the tasks whose time is up, a bounded number: timeout, or again. */
 void expire_run(struct engine *e);
+/* Replies are being lost here. */
+void expire_note_loss(struct engine *e);
 /* Ask the kernel how many replies it had no room for. */
 void expire_look_for_losses(struct engine *e);
 

@@ -14,7 +14,8 @@ struct listcycle_table;
 
 struct stats {
 	uint64_t sent, received, unmatched, recorded;
-	uint64_t tx_refused, tx_errors; /* frames */
+	uint64_t tx_refused, tx_errors, tx_waits; /* frames */
+	int tx_error; /* the last errno among tx_errors */
 	uint64_t ring_drops;
 	uint64_t polite_waits; /* packets that waited for their budget */
 	int stopped; /* nothing may be sent now */

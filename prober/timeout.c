@@ -95,7 +95,7 @@ timeout_add(struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns)
 	t->due_ns = now_ns + to->classes[i].ns;
 	assert(t->due_ns >= to->classes[i].last_ns);
 	to->classes[i].last_ns = t->due_ns;
-	t->timeout = (uint8_t)i;
+	t->timeout = i & (TIMEOUT_CLASSES - 1);
 	t->at = fifo_push(&to->classes[i].fifo, t);
 }
 

@@ -4,9 +4,20 @@
  *
  *	window.ready → technique → packet_build → batch → tx
  *
- * Frames that the kernel has no room for stay in the batch, and are the first
- * of a later turn, for its credits.  One that it will not have at all ends its
- * task.
+ * What the kernel says when it does not take a frame is of three kinds:
+ *
+ *	no room		ENOBUFS, EAGAIN, ENOMEM: of the queue.  The batch stays
+ *			as it is, and is the first of a later turn, for its credits.
+ *	no way, now	ENETUNREACH, EHOSTUNREACH, ENETDOWN, ENODEV, ENXIO: of
+ *			this frame, perhaps of its interface.  The others go on;
+ *			its task asks again after 0.1, 0.2, 0.4 … 6.4 seconds,
+ *			by the routes there are then, and is told at last.
+ *	never		all others: EPERM of the firewall, EACCES and EINVAL of a
+ *			route, EMSGSIZE.  Its task is told.
+ *
+ * A technique that is told records the error: no probe of which we know that it
+ * has not left becomes silence.  A frame not taken costs a credit as one taken,
+ * so that a machine without a network is not a busy one.
  */
 #include <errno.h>
 
@@ -14,6 +25,8 @@
 #include "prober/prober.h"
 
 #define TX_RETRY_NS NS_PER_MS
+#define PUT_OFF_NS (100 * NS_PER_MS) /* then twice as long each time */
+#define PUT_OFFS_MAX 7 /* 12.7 s in all; as many as a task can count */
 #define HEADERS_MAX 128 /* bytes in front of a payload */
 #define FRAME_ALIGN 16 /* PROBE_SIZE_MAX is a multiple */
 
@@ -87,6 +100,7 @@ build_batch(struct engine *e, uint32_t most)
 		    packet_build(&pr, at, large ? UINT16_MAX : PROBE_SIZE_MAX);
 		if (len == -1) {
 			e->stats.tx_errors++;
+			e->stats.tx_error = EMSGSIZE;
 			t->where = TASK_IDLE;
 			t->m->tech->failed(t, EMSGSIZE);
 			continue;
@@ -125,6 +139,7 @@ tell_sent(struct engine *e, int n)
 		struct task *t = b->owner[i].task;
 
 		t->where = TASK_IDLE;
+		t->put_offs = 0;
 		t->m->tech->sent(t, b->owner[i].id, b->frames[i].tx_ns);
 		if (t->m->partial != 0)
 			partial_sent(e, t, b->owner[i].id);
@@ -132,35 +147,76 @@ tell_sent(struct engine *e, int n)
 	b->first += n;
 }
 
-/* Errors that pass: the queue is full, the link is down for now. */
+/* The queue has no room. */
 static int
-is_passing(int err)
+is_full(int err)
 {
-	return err == ENOBUFS || err == EAGAIN || err == ENOMEM ||
-	    err == EINTR || err == ENETDOWN || err == ENODEV ||
-	    err == ENETUNREACH || err == EHOSTUNREACH;
+	return err == ENOBUFS || err == EAGAIN || err == ENOMEM || err == EINTR;
 }
 
-/* The kernel would not take the first frame. */
-static void
+/* There is no way, for the time being. */
+static int
+has_no_way(int err)
+{
+	return err == ENETUNREACH || err == EHOSTUNREACH || err == ENETDOWN ||
+	    err == ENODEV || err == ENXIO;
+}
+
+/* A link without a carrier says that there is no room. */
+static int
+is_cut(const struct link_path *p)
+{
+	struct iface i;
+
+	return iface_ask(p->ifindex, &i) == -1 || !i.running;
+}
+
+/* T waits until there may be a way for its frame.  -1: it has waited enough. */
+static int
+put_off(struct engine *e, struct task *t)
+{
+	if (t->put_offs == PUT_OFFS_MAX)
+		return -1;
+	t->where = TASK_PUT_OFF;
+	timeout_add(&e->window.timeout, t, e->window.now_ns,
+	    PUT_OFF_NS << t->put_offs++);
+	e->stats.tx_waits++;
+	return 0;
+}
+
+/* The kernel would not take the first frame.  -1: nor any other, now. */
+static int
 not_sent(struct engine *e, int err)
 {
 	struct batch *b = &e->batch;
 	struct task *t = b->owner[b->first].task;
+	int cut;
 
-	if (is_passing(err)) {
+	cut = (is_full(err) || has_no_way(err)) &&
+	    is_cut(b->frames[b->first].path);
+	if (cut) {
+		err = ENETDOWN;
+		expire_note_loss(e);
+	}
+	if (is_full(err)) {
 		e->stats.tx_refused++;
 		pacer_refused(&e->pacer);
 		b->retry_ns = e->now_ns + TX_RETRY_NS;
-		return;
+		return -1;
 	}
+	b->first++;
+	pacer_spend(&e->pacer, 1, e->window.now_ns);
+	if (has_no_way(err) && put_off(e, t) == 0)
+		return 0;
 	e->stats.tx_errors++;
+	e->stats.tx_error = err;
 	t->where = TASK_IDLE;
 	t->m->tech->failed(t, err);
-	b->first++;
+	return 0;
 }
 
-/* Send MOST of the batch at most.  How many, or -1: not now. */
+/* Send MOST of the batch at most.  How many were taken or will not be, or -1:
+ * not now. */
 static int
 send_batch(struct engine *e, uint32_t most)
 {
@@ -169,10 +225,8 @@ send_batch(struct engine *e, uint32_t most)
 
 	n = tx_send(
 	    e->tx, b->frames + b->first, (uint32_t)n < most ? n : (int)most);
-	if (n == -1) {
-		not_sent(e, errno);
-		return b->retry_ns > e->now_ns ? -1 : 0;
-	}
+	if (n == -1)
+		return not_sent(e, errno) == -1 ? -1 : 1;
 	e->window.now_ns = clock_mono_ns(); /* from here on they wait */
 	pacer_spend(&e->pacer, (uint32_t)n, e->window.now_ns);
 	e->stats.sent += (uint64_t)n;

@@ -479,12 +479,11 @@ unlink_task(struct task *t)
 		fifo_remove(&w->ready, t->at);
 		break;
 	case TASK_WAITING:
+	case TASK_PUT_OFF:
 		timeout_remove(&w->timeout, t);
 		break;
 	case TASK_DONE:
 		fifo_remove(&w->done, t->at);
-		break;
-	default:
 		break;
 	}
 }

@@ -28,6 +28,7 @@ enum task_where {
 	TASK_SENDING, /* its frame waits in the transmit queue */
 	TASK_WAITING, /* in a timeout class */
 	TASK_POLITE, /* in polite's heap: its budget is used up until due_ns */
+	TASK_PUT_OFF, /* in a timeout class: its frame could not leave */
 	/* From here on its measurement is over: */
 	TASK_DONE, /* in window.done: its record is to be written */
 	TASK_NAMING, /* in window.naming: its record waits for names */
@@ -47,13 +48,14 @@ struct task {
 	struct task_block *blocks; /* the last one; a ring */
 	uint64_t number;
 	union {
-		int64_t due_ns; /* TASK_WAITING, TASK_POLITE */
+		int64_t due_ns; /* TASK_WAITING, TASK_POLITE, TASK_PUT_OFF */
 		struct naming *naming; /* TASK_NAMING */
 	};
 	uint32_t at; /* in the fifo that `where' names */
 	struct addr dst;
 	uint8_t where; /* enum task_where */
-	uint8_t timeout; /* index of the class */
+	uint8_t timeout : 5; /* index of the class */
+	uint8_t put_offs : 3; /* times in a row that it could not leave */
 	uint8_t epoch : 7; /* of the routes when its path was looked up */
 	uint8_t halted : 1; /* ended by who asked for it */
 	max_align_t state[];

@@ -20,12 +20,9 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -195,26 +192,12 @@ bucket(const struct addr *next_hop, int ifindex)
 static void
 ask_interface(struct link_path *p)
 {
-	struct ifreq ifr = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int has_arp = 0;
+	struct iface i;
 
-	if (fd == -1 ||
-	    if_indextoname((unsigned int)p->ifindex, ifr.ifr_name) == NULL) {
-		p->raw_only = 1;
-		goto out;
-	}
-	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
-		p->mtu = (uint16_t)(ifr.ifr_mtu < 65535 ? ifr.ifr_mtu : 65535);
-	if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
-		p->raw_only = (ifr.ifr_flags & IFF_LOOPBACK) != 0;
-		has_arp = !(ifr.ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
-	}
-out:
-	if (!has_arp)
+	p->raw_only = iface_ask(p->ifindex, &i) == -1 || i.loopback;
+	p->mtu = i.mtu;
+	if (!i.has_arp)
 		memset(&p->next_hop, 0, sizeof(p->next_hop));
-	if (fd != -1)
-		close(fd);
 }
 
 static struct link_path *
@@ -428,26 +411,6 @@ link_follow(struct link *l, struct link_path *old, const struct addr *dst)
 	return path_of(l, &r, dst);
 }
 
-/* Is A an address of this host? */
-static int
-is_ours(const struct addr *a)
-{
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} u = {.sa = {.sa_family = (sa_family_t)af_of(a->family)}};
-	int fd = socket(af_of(a->family), SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-	if (a->family == ADDR_IPV4)
-		memcpy(&u.in.sin_addr, a->b, 4);
-	else
-		memcpy(&u.in6.sin6_addr, a->b, 16);
-	rc = bind(fd, &u.sa, sizeof(u));
-	close(fd);
-	return rc == 0;
-}
-
 struct link_path *
 link_lookup_by(struct link *l, const struct addr *dst,
     const struct technique_route *by, const char **why)
@@ -463,7 +426,7 @@ link_lookup_by(struct link *l, const struct addr *dst,
 		return NULL;
 	*why = "the source is not an address of this host";
 	if (by->src.family != ADDR_NONE &&
-	    (by->src.family != dst->family || !is_ours(&by->src)))
+	    (by->src.family != dst->family || !iface_has(&by->src)))
 		return NULL;
 	*why = ask_route(l, to, &r);
 	if (*why != NULL)
@@ -510,19 +473,45 @@ on_neighbour(struct link *l, const struct nlmsghdr *nh)
 }
 
 static void
+ask_mtu(struct link_path *p)
+{
+	struct iface i;
+
+	if (iface_ask(p->ifindex, &i) == 0)
+		p->mtu = i.mtu;
+}
+
+/* Paths by an interface that has changed have its MTU. */
+static void
+on_interface(struct link *l, const struct nlmsghdr *nh)
+{
+	const struct ifinfomsg *ii = NLMSG_DATA(nh);
+
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct path_node *n = l->buckets[i]; n; n = n->next) {
+			if (n->p.ifindex == ii->ifi_index)
+				ask_mtu(&n->p);
+		}
+	}
+}
+
+static void
 forget_routes(struct link *l)
 {
+	if (l->fib == NULL)
+		return; /* nobody has looked since the last change */
 	fib_free(l->fib);
 	l->fib = NULL;
 	l->epoch++;
 }
 
-/* Notices were lost: ask about every neighbour in use again. */
+/* Notices were lost: ask about every neighbour and MTU in use again. */
 static void
 ask_all(struct link *l)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct path_node *n = l->buckets[i]; n; n = n->next) {
+			ask_mtu(&n->p);
 			n->p.mac_len = 0;
 			if (n->p.next_hop.family != ADDR_NONE)
 				ask_neighbour(l, &n->p);
@@ -549,10 +538,13 @@ link_changed(struct link *l)
 		for (nh = (void *)buf; NLMSG_OK(nh, (size_t)n);
 		     nh = NLMSG_NEXT(nh, n)) {
 			if (nh->nlmsg_type == RTM_NEWNEIGH ||
-			    nh->nlmsg_type == RTM_DELNEIGH)
+			    nh->nlmsg_type == RTM_DELNEIGH) {
 				on_neighbour(l, nh);
-			else
-				forget_routes(l);
+				continue;
+			}
+			if (nh->nlmsg_type == RTM_NEWLINK)
+				on_interface(l, nh);
+			forget_routes(l);
 		}
 	}
 }

@@ -2,6 +2,7 @@
  * net: routes, transmitting and receiving, as the engine sees them.
  *
  *	link.c	route and neighbour of an address, by netlink
+ *	iface.c	what an interface is
  *	tx.c	frames out: AF_PACKET, or raw sockets where there is no link
  *	rx.c	packets in: a ring shared with the kernel, or raw sockets
  *	sock.c	sockets that hold our port
@@ -52,6 +53,22 @@ link_follow(struct link *l, struct link_path *old, const struct addr *dst);
 /* Readable when routes or neighbours changed: call link_changed(). */
 int link_fd(const struct link *l);
 void link_changed(struct link *l);
+
+/* --- iface.c -------------------------------------------------------------------- */
+
+struct iface {
+	uint16_t mtu; /* bytes, 65535 if more */
+	uint8_t loopback;
+	uint8_t has_arp; /* neighbours have link addresses */
+	uint8_t running; /* up, and so is its carrier */
+};
+
+/* What interface IFINDEX is now: 0, or -1 with zeros if there is none. */
+int iface_ask(int ifindex, struct iface *out);
+/* Is there an interface that is running, other than loopback?  Boolean. */
+int iface_any(void);
+/* Is A an address of this host?  Boolean. */
+int iface_has(const struct addr *a);
 
 /* --- tx.c ---------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ struct frames {
 	struct rx rx;
 	uint8_t *map;
 	unsigned int next;
+	struct rx_packet_seen seen;
 };
 
 static int
@@ -47,6 +48,8 @@ frames_poll(struct rx *rx, int budget, rx_cb cb, void *arg)
 {
 	struct frames *f = (struct frames *)rx;
 	struct tpacket2_hdr *h;
+	const uint8_t *pkt;
+	int64_t rx_ns;
 	int n;
 
 	for (n = 0; n < budget; n++) {
@@ -54,8 +57,10 @@ frames_poll(struct rx *rx, int budget, rx_cb cb, void *arg)
 		if (!(__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) &
 			TP_STATUS_USER))
 			break;
-		cb(arg, (uint8_t *)h + h->tp_net, h->tp_snaplen,
-		    h->tp_sec * NS_PER_SEC + h->tp_nsec);
+		pkt = (const uint8_t *)h + h->tp_net;
+		rx_ns = h->tp_sec * NS_PER_SEC + h->tp_nsec;
+		if (rx_packet_is_ours(&f->seen, pkt, h->tp_snaplen, rx_ns))
+			cb(arg, pkt, h->tp_snaplen, rx_ns);
 		__atomic_store_n(
 		    &h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		f->next = (f->next + 1) % FRAMES;

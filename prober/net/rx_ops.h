@@ -28,6 +28,16 @@ struct rx *rx_raw_open(uint32_t blocks);
 /* A packet socket for ring VERSION that hears nothing yet and will only see
  * replies, UDP ones to PORT.  -1 with errno. */
 int rx_packet_open(uint16_t port, int version);
+/* The packets seen last, so that a copy is known. */
+#define RX_PACKET_SEEN_BITS 8
+struct rx_packet_seen {
+	uint64_t marks[1u << RX_PACKET_SEEN_BITS];
+};
+/* Would the IP stack of this host take PKT, LEN bytes from the IP header on, that
+ * the filter has let through, and is it here for the first time?  Non-zero: yes;
+ * it is remembered in S. */
+int rx_packet_is_ours(
+    struct rx_packet_seen *s, const uint8_t *pkt, size_t len, int64_t rx_ns);
 /* Hear all interfaces from now on.  0, or -1 with errno. */
 int rx_packet_listen(int fd);
 /* Packets lost for want of room since the last call. */

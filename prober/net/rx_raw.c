@@ -4,6 +4,9 @@
  * from us: one is made from what it tells beside the packet, so that the
  * parser sees the same bytes either way.
  *
+ * The rules are those of rx_packet.c.  The kernel keeps them all but one: of
+ * ICMPv6 it would refuse a wrong checksum, of ICMP not.
+ *
  * What a full socket has lost is asked of it (SO_MEMINFO): the count that comes
  * beside a packet (SO_RXQ_OVFL) says nothing of those lost after the last.
  */
@@ -45,6 +48,7 @@ open_one(int af, int proto, uint32_t blocks)
 {
 	int fd = socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, proto);
 	int one = 1, size = (int)(blocks != 0 ? blocks : BLOCKS) * BLOCK_BYTES;
+	int unchecked = -1;
 
 	if (fd == -1)
 		return -1;
@@ -55,6 +59,8 @@ open_one(int af, int proto, uint32_t blocks)
 		    fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &one, sizeof(one));
 		setsockopt(
 		    fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_RAW, IPV6_CHECKSUM, &unchecked,
+		    sizeof(unchecked));
 	}
 	return fd;
 }

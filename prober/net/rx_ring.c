@@ -35,6 +35,7 @@ struct ring {
 	/* inside a block that was not finished for want of budget: */
 	struct tpacket3_hdr *next;
 	uint32_t left;
+	struct rx_packet_seen seen;
 };
 
 /* Bytes of a block that are fetched before they are looked at: another processor
@@ -123,6 +124,8 @@ ring_poll(struct rx *rx, int budget, rx_cb cb, void *arg)
 {
 	struct ring *r = (struct ring *)rx;
 	struct tpacket3_hdr *h;
+	const uint8_t *pkt;
+	int64_t rx_ns;
 	int n = 0;
 
 	while (n < budget) {
@@ -132,8 +135,11 @@ ring_poll(struct rx *rx, int budget, rx_cb cb, void *arg)
 			h = r->next;
 			fetch_ahead(h);
 			r->next = (void *)((uint8_t *)h + h->tp_next_offset);
-			cb(arg, (uint8_t *)h + h->tp_net, h->tp_snaplen,
-			    h->tp_sec * NS_PER_SEC + h->tp_nsec);
+			pkt = (const uint8_t *)h + h->tp_net;
+			rx_ns = h->tp_sec * NS_PER_SEC + h->tp_nsec;
+			if (rx_packet_is_ours(
+				&r->seen, pkt, h->tp_snaplen, rx_ns))
+				cb(arg, pkt, h->tp_snaplen, rx_ns);
 		}
 		if (r->left == 0)
 			leave_block(r);

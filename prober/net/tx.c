@@ -174,12 +174,14 @@ tx_send(struct tx *tx, struct tx_frame *frames, int n)
 	enum tx_way way = WAYS, before;
 	union tx_name name;
 	socklen_t len = 0;
+	int stale;
 
 	for (int i = 0; i < n; i++) {
 		struct tx_frame *f = &frames[i];
 
 		before = way;
 		way = way_of(tx, f);
+		stale = way != WAY_PACKET && f->path->stale;
 		if (way != WAY_PACKET) {
 			len = name_raw(&name, f);
 			f->path->stale = 0;
@@ -189,6 +191,11 @@ tx_send(struct tx *tx, struct tx_frame *frames, int n)
 		f->tx_ns = clock_wall_ns();
 		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) ==
 		    -1) {
+			if (stale) { /* by the way it would have gone anyway */
+				way = WAYS;
+				i--;
+				continue;
+			}
 			if (tx->fds[way] == -1)
 				errno = EAFNOSUPPORT;
 			return i > 0 ? i : -1;

@@ -78,6 +78,13 @@ probe_add(struct task *t, struct ping *p)
 	*probe_at(p, p->nsent - 1u) = PING_UNSENT;
 }
 
+/* Was the last probe built, and has not left? */
+static int
+is_unsent(const struct ping *p)
+{
+	return p->nsent > 0 && *probe_at(p, p->nsent - 1u) == PING_UNSENT;
+}
+
 /* --- the way back ---------------------------------------------------------- */
 
 struct ping_more *
@@ -173,8 +180,8 @@ ping_probe(struct task *t, struct probe *pr)
 		ping_make_too_big(t, pr);
 		return;
 	}
-	/* A probe that is sent again keeps its number. */
-	if (p->mode == PING_SENDING)
+	/* A probe that is sent again, or could not leave, keeps its number. */
+	if (p->mode == PING_SENDING && !is_unsent(p))
 		probe_add(t, p);
 	ping_make(t, p->nsent - 1u, pr);
 }
@@ -230,13 +237,18 @@ ping_again(struct task *t)
 }
 
 static void
+ping_unsent(struct task *t)
+{
+	probe_send(t);
+}
+
+static void
 ping_failed(struct task *t, int err)
 {
 	struct ping *p = task_state(t);
 
-	/* It was counted when it was built, and has not left. */
-	if (p->nsent > 0 && *probe_at(p, p->nsent - 1u) == PING_UNSENT)
-		p->nsent--;
+	if (is_unsent(p))
+		p->nsent--; /* it was counted when it was built */
 	finish(t, p, WARTS_PING_STOP_ERROR, err & 0xff);
 }
 
@@ -422,6 +434,7 @@ const struct technique technique_ping = {
     .reply = ping_reply,
     .timeout = ping_timeout,
     .again = ping_again,
+    .unsent = ping_unsent,
     .failed = ping_failed,
     .record = ping_record,
 };

@@ -166,6 +166,8 @@ struct technique {
 	/* The wait is over, but replies were lost here meanwhile: silence means
 	 * nothing.  Send the same again, within reason. */
 	void (*again)(struct task *t);
+	/* The probe asked for last could not leave: ask for it again. */
+	void (*unsent)(struct task *t);
 	/* The probe asked for last cannot be sent: an errno. */
 	void (*failed)(struct task *t, int err);
 	/* T is done: does its record wait for a name?  Returns non-zero as soon

@@ -48,11 +48,13 @@ trace_probe(struct task *t, struct probe *pr)
 	const struct trace_conf *c = task_conf(t);
 
 	tr->asked = 0;
-	trace_make(t, tr->nprobes, pr);
+	trace_make(t, tr->nprobes - (unsigned int)tr->unsent, pr);
 	pr->ttl = tr->mode == MODE_LASTDITCH ? LASTDITCH_TTL : tr->ttl;
 	if (c->rare)
 		trace_rare_probe(t, tr, pr);
-	trace_probe_add(t, tr, pr->ttl, tr->attempt);
+	if (!tr->unsent)
+		trace_probe_add(t, tr, pr->ttl, tr->attempt);
+	tr->unsent = 0;
 }
 
 /* The wait that follows a probe. */
@@ -125,6 +127,7 @@ trace_next_probe(struct task *t, struct trace *tr, int64_t now_ns)
 	int64_t due_ns = now_ns;
 
 	tr->asked = 1;
+	tr->unsent = 0;
 	if (c->pauses && tr->nprobes > 0)
 		due_ns = trace_last_tx_ns(tr, now_ns) + pause_ns(tr, c);
 	if (due_ns <= now_ns) {
@@ -239,6 +242,16 @@ trace_again(struct task *t)
 	}
 	tr->agains++;
 	trace_next_probe(t, tr, trace_last_tx_ns(tr, tr->start_ns));
+}
+
+static void
+trace_unsent(struct task *t)
+{
+	struct trace *tr = task_state(t);
+
+	tr->asked = 1;
+	tr->unsent = 1;
+	probe_send(t);
 }
 
 static void
@@ -438,6 +451,7 @@ const struct technique technique_trace = {
     .reply = trace_reply,
     .timeout = trace_timeout,
     .again = trace_again,
+    .unsent = trace_unsent,
     .failed = trace_failed,
     .names = trace_names,
     .record = trace_record,

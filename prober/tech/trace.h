@@ -133,6 +133,8 @@ struct trace {
 	uint8_t asked : 1; /* for a credit, and the probe is not built yet */
 	uint8_t maybe_again : 1; /* the last reply's bits were in `seen' */
 	uint8_t exts : 1; /* there are some in the log */
+	uint8_t
+	    unsent : 1; /* the last probe could not leave: it is made again */
 };
 
 _Static_assert(sizeof(struct trace) == 48, "a task is two cache lines");

@@ -153,6 +153,11 @@ trace_flight_probe(struct task *t, struct trace *tr, struct probe *pr)
 {
 	struct trace_flight *f = tr->more->flight;
 
+	if (tr->unsent) {
+		pr->ttl = f->at;
+		tr->attempt = (uint8_t)(f->hop[f->at].attempts - 1);
+		return;
+	}
 	/* What was to be sent may have become needless while it waited. */
 	if (f->hop[f->at].state == HOP_OVER && next_ttl(t, tr) != 0)
 		f->at = (uint8_t)next_ttl(t, tr);

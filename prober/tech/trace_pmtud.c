@@ -432,7 +432,7 @@ trace_pmtud_probe(struct task *t, struct trace *tr, struct probe *pr)
 
 	pr->ttl = pm->ttl;
 	trace_make_large(t, pr, pm->size);
-	pm->sizes[tr->nprobes % SIZES_KEPT] = pm->size;
+	pm->sizes[pr->id % SIZES_KEPT] = pm->size;
 }
 
 void

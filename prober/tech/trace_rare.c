@@ -120,7 +120,7 @@ trace_rare_start(struct task *t, struct trace *tr, int64_t now_ns)
 void
 trace_rare_probe(struct task *t, struct trace *tr, struct probe *pr)
 {
-	trace_make_rare(t, tr->nprobes, pr);
+	trace_make_rare(t, pr->id, pr);
 	if (tr->more->phase == PHASE_FLIGHT)
 		trace_flight_probe(t, tr, pr);
 	else if (tr->more->phase == PHASE_PMTUD)

@@ -342,6 +342,29 @@ test_losses_of_our_own_are_sent_again(void **state)
 	cleanup();
 }
 
+/* No way for it for a while: it leaves later, as itself. */
+static void
+test_what_is_put_off_keeps_its_number(void **state)
+{
+	struct probe pr, first;
+
+	(void)state;
+	begin("ping -c 2", ADDR_IPV4);
+	for (int i = 0; i < 2; i++) {
+		task.m->tech->probe(&task, &first);
+		task.force = NOTHING;
+		task.m->tech->unsent(&task);
+		pr = leave();
+		assert_int_equal(pr.id, first.id);
+		assert_int_equal(pr.dport, first.dport);
+		answer(&pr);
+		elapse();
+	}
+	assert_int_equal(end()->ping_sent, 2);
+	assert_int_equal(task.rec.ping.nreplies, 2);
+	cleanup();
+}
+
 static void
 test_what_cannot_be_sent_is_an_error(void **state)
 {
@@ -509,6 +532,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_replies_find_their_probes),
     cmocka_unit_test(test_strangers_are_no_replies),
     cmocka_unit_test(test_losses_of_our_own_are_sent_again),
+    cmocka_unit_test(test_what_is_put_off_keeps_its_number),
     cmocka_unit_test(test_what_cannot_be_sent_is_an_error),
     cmocka_unit_test(test_options),
     cmocka_unit_test(test_source_route),

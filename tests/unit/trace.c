@@ -221,6 +221,46 @@ wait_between_probes(void **state)
 	}
 }
 
+/* Probes that have to wait for a way are the same when they leave. */
+static void
+probes_that_are_put_off(void **state)
+{
+	static const struct {
+		const char *options, *path;
+	} cases[] = {
+	    {"", "1 * 3?1 D"},
+	    {"-Q -P icmp-paris", "1 2 D"},
+	    {"-G 2 -g 2", "1 *"},
+	    {"-W 50 -P udp", "1 2?1 D"},
+	    {"-N 3", "1 2 * 4 D"},
+	    {"-M", "1 2 D"},
+	};
+	static struct sim s;
+	char texts[2][400];
+	unsigned int nsent[2], counts[2];
+	const struct warts_trace *tr;
+
+	(void)state;
+	for (size_t i = 0; i < LEN(cases) * 2; i++) {
+		int put_off = i % 2;
+
+		row_is(cases[i / 2].options);
+		sim_open(
+		    &s, cases[i / 2].options, ADDR_IPV4, cases[i / 2].path);
+		s.put_off = put_off;
+		tr = sim_run(&s);
+		sim_show(tr->hops, tr->nhops, texts[put_off], 400);
+		nsent[put_off] = s.nsent;
+		counts[put_off] = tr->probe_count;
+		sim_close(&s);
+		if (!put_off)
+			continue;
+		assert_string_equal(texts[0], texts[1]);
+		assert_int_equal(nsent[0], nsent[1]);
+		assert_int_equal(counts[0], counts[1]);
+	}
+}
+
 /* The kernel will not have the probe: the trace ends with what it has. */
 static void
 probe_that_cannot_be_sent(void **state)
@@ -324,6 +364,7 @@ main(void)
 	    cmocka_unit_test(times_of_probes),
 	    cmocka_unit_test(last_ditch_probes),
 	    cmocka_unit_test(wait_between_probes),
+	    cmocka_unit_test(probes_that_are_put_off),
 	    cmocka_unit_test(probe_that_cannot_be_sent),
 	    cmocka_unit_test(fields_by_method),
 	    cmocka_unit_test(payload_is_sent),
