@@ -264,6 +264,7 @@ class Prober(Row):
 class Acks(Prober):
     """... and what was acknowledged is not sent again (a second each: acks are
     that slow)"""
+    slow_ms = 60  # an ack too early would be out before the sync is struck
 
     def strike(self, w, how):
         path = w.dir + '/p'
