@@ -272,7 +272,7 @@ random_life(unsigned int seed)
 		}
 	}
 	slowdisk_hold(0);
-	slowdisk.err = 0;
+	slowdisk_heal();
 	while (segment_is_syncing(w))
 		segment_tick(w, 300);
 	finish(w, n);

@@ -68,6 +68,15 @@ slowdisk_await(int n)
 	pthread_mutex_unlock(&slowdisk.mutex);
 }
 
+/* What was said of the next one does not hold any more. */
+static inline void
+slowdisk_heal(void)
+{
+	pthread_mutex_lock(&slowdisk.mutex);
+	slowdisk.err = 0;
+	pthread_mutex_unlock(&slowdisk.mutex);
+}
+
 /* The next one ends, with ERR. */
 static inline void
 slowdisk_let(int err)
