@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/segment_accounts.h"
 #include "common/segment_config.h"
 #include "common/segment_dir.h"
-#include "common/segment_events.h"
 #include "common/segment_file.h"
 #include "common/segment_ids.h"
+#include "common/segment_keep.h"
 #include "common/segment_recover.h"
 #include "common/warts/record.h"
 #include "common/xmalloc.h"
@@ -27,17 +28,11 @@ struct segment_writer {
 	int lock_fd, writer_fd;
 	struct segment_file file; /* N.open; may be closed for want of space */
 	uint64_t next_record; /* number */
-	uint64_t records, durable; /* of this process */
-	/* Records behind file.synced, without marks; the first keep_written
-	 * bytes are in the file. */
-	struct wbuf keep;
-	size_t keep_written;
-	struct segment_events events; /* of the records in `keep' */
+	uint64_t durable; /* records of this process */
+	struct segment_keep keep; /* the records behind file.synced */
 	uint64_t answers; /* command that the next record answers */
 	struct segment_ids ids;
-	struct segment_account *accounts;
-	uint16_t naccounts;
-	int accounts_changed;
+	struct segment_accounts accounts;
 	int64_t now_ns, opened_ns, synced_ns, quota_ns;
 	int full; /* no space: nothing is taken */
 	uint64_t used; /* of the quota: at the last look, and recorded since */
@@ -64,61 +59,71 @@ fail(struct segment_writer *w, const char *what)
 
 /* --- memory to file -------------------------------------------------------- */
 
+/* What was written is durable: it need not be kept in memory. */
+static int
+take_sync(struct segment_writer *w)
+{
+	uint64_t before = w->file.synced.record;
+
+	if (segment_file_synced(&w->file) == -1)
+		return fail(w, w->file.what);
+	segment_keep_synced(&w->keep);
+	w->durable += w->file.synced.record - before;
+	w->synced_ns = w->now_ns;
+	return 0;
+}
+
+/* Make all that is in the file durable, however long it takes. */
+static int
+sync_file(struct segment_writer *w)
+{
+	segment_file_sync(&w->file);
+	return take_sync(w);
+}
+
+/* Begin to.  A job that is done at once need not be looked for. */
+static int
+begin_sync(struct segment_writer *w)
+{
+	segment_file_sync(&w->file);
+	if (!segment_file_is_syncing(&w->file) || syncer_is_done(&w->file.sync))
+		return take_sync(w);
+	return 0;
+}
+
 /* Write out what is in memory, with a batch mark. */
 static int
 flush(struct segment_writer *w)
 {
 	struct segment_batch b = {
-	    .len = w->keep.len - w->keep_written,
 	    .next_record = w->next_record,
 	    .nlists = w->ids.ndef_lists,
 	    .ncycles = w->ids.ndef_cycles,
 	};
 
+	assert(!segment_file_is_syncing(&w->file));
+	segment_keep_batch(&w->keep, &b);
 	if (b.len == 0)
 		return 0;
 	if (w->next_record > w->dir.limit &&
 	    segment_dir_reserve_numbers(
 		&w->dir, w->next_record + w->cfg.number_block) == -1)
 		return fail(w, "state/numbers");
-	b.p = w->keep.p + w->keep_written;
-	if (w->accounts_changed) {
-		b.accounts = w->accounts;
-		b.naccounts = w->naccounts;
+	if (w->accounts.changed) {
+		b.accounts = w->accounts.p;
+		b.naccounts = w->accounts.n;
 	}
-	b.events = w->events.p + w->events.written;
-	b.nevents = w->events.n - w->events.written;
 	if (segment_file_append(&w->file, &b) == -1)
 		return fail(w, w->file.what);
-	w->accounts_changed = 0;
-	w->keep_written = w->keep.len;
-	w->events.written = w->events.n;
-	return 0;
-}
-
-/* All that is in the file is durable: it need not be kept in memory. */
-static int
-sync_file(struct segment_writer *w)
-{
-	uint64_t before = w->file.synced.record;
-	size_t rest = w->keep.len - w->keep_written;
-
-	if (segment_file_sync(&w->file) == -1)
-		return fail(w, w->file.what);
-	if (w->keep_written > 0 && rest > 0)
-		memmove(w->keep.p, w->keep.p + w->keep_written, rest);
-	w->keep.len = rest;
-	w->keep_written = 0;
-	segment_events_synced(&w->events);
-	w->durable += w->file.synced.record - before;
-	w->synced_ns = w->now_ns;
+	w->accounts.changed = 0;
+	segment_keep_written(&w->keep);
 	return 0;
 }
 
 static int
 seal(struct segment_writer *w)
 {
-	if (segment_file_seal(&w->file, w->accounts, w->naccounts) == -1)
+	if (segment_file_seal(&w->file, w->accounts.p, w->accounts.n) == -1)
 		return fail(w, w->file.what);
 	return 0;
 }
@@ -132,21 +137,6 @@ begun(struct segment_writer *w, int rc)
 	return 0;
 }
 
-/* The definitions that `keep' needs in a file of its own, in front of it. */
-static void
-move_keep(struct segment_writer *w)
-{
-	struct wbuf b;
-
-	wbuf_init(&b);
-	segment_ids_replay(
-	    &w->ids, &b, w->file.synced.nlists, w->file.synced.ncycles);
-	wbuf_bytes(&b, w->keep.p, w->keep.len);
-	wbuf_clear(&w->keep);
-	w->keep = b;
-	w->keep_written = 0;
-}
-
 /* Seal the file, all of which is synced, if it holds anything; begin the next
  * with what is in memory only. */
 static int
@@ -156,8 +146,8 @@ split(struct segment_writer *w)
 		return 0;
 	if (seal(w) == -1)
 		return -1;
-	if (w->keep.len > 0)
-		move_keep(w);
+	if (w->keep.b.len > 0)
+		segment_keep_again(&w->keep, &w->ids, &w->file.synced);
 	else
 		segment_ids_new_file(&w->ids);
 	return begun(w, segment_file_begin_after(&w->file));
@@ -199,15 +189,14 @@ on_suspect(struct segment_writer *w)
 	if (f->fd == -1)
 		return -1;
 	segment_file_cut(f);
-	w->keep_written = 0;
-	w->events.written = 0;
+	segment_keep_cut(&w->keep);
 	if (!segment_file_has_content(f)) {
 		segment_file_discard(f);
 	} else if (seal(w) == -1 &&
 	    segment_dir_set_next(&w->dir, f->number + 1, f->synced.record,
 		f->synced.record - 1) == -1)
 		return fail(w, "state/next");
-	move_keep(w);
+	segment_keep_again(&w->keep, &w->ids, &f->synced);
 	return begun(w, segment_file_begin_after(f));
 }
 
@@ -267,10 +256,9 @@ static void
 writer_free(struct segment_writer *w)
 {
 	segment_ids_clear(&w->ids);
-	wbuf_clear(&w->keep);
-	segment_events_clear(&w->events);
+	segment_keep_clear(&w->keep);
 	segment_file_clear(&w->file);
-	free(w->accounts);
+	segment_accounts_clear(&w->accounts);
 	segment_dir_close(&w->dir);
 	if (w->writer_fd != -1)
 		close(w->writer_fd);
@@ -289,8 +277,9 @@ segment_open(const struct segment_config *cfg, int64_t now_ns, const char **why)
 	segment_config_defaults(&w->cfg);
 	w->lock_fd = w->writer_fd = -1;
 	w->now_ns = now_ns;
-	wbuf_init(&w->keep);
+	wbuf_init(&w->keep.b);
 	segment_file_init(&w->file, &w->dir);
+	w->file.sync.by = cfg->syncer;
 	segment_ids_init(&w->ids, cfg->monitor);
 	if (open_spool(w, why) == 0)
 		return w;
@@ -319,7 +308,7 @@ note(struct segment_writer *w, int cycle, enum segment_event_kind kind,
 	const struct segment_ids_cycle *c = w->ids.cycles[cycle];
 	struct segment_event e = {kind, c->list->user_id, c->user_id, number};
 
-	segment_events_add(&w->events, &e);
+	segment_events_add(&w->keep.events, &e);
 }
 
 /* A record of CYCLE follows: have it defined, give its ids in this file. */
@@ -328,7 +317,7 @@ use(struct segment_writer *w, int cycle, uint32_t *list, uint32_t *id)
 {
 	int started = segment_cycle_started(w, cycle);
 
-	segment_ids_use(&w->ids, cycle, &w->keep, list, id);
+	segment_ids_use(&w->ids, cycle, &w->keep.b, list, id);
 	if (!started)
 		note(w, cycle, SEGMENT_STARTED, 0);
 }
@@ -340,7 +329,7 @@ segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop)
 	uint32_t list;
 
 	use(w, cycle, &list, &rec.id);
-	warts_cycle_stop_encode(&w->keep, &rec);
+	warts_cycle_stop_encode(&w->keep.b, &rec);
 	note(w, cycle, SEGMENT_STOPPED, 0);
 	segment_ids_end(&w->ids, cycle);
 	return 0;
@@ -349,20 +338,7 @@ segment_cycle_end(struct segment_writer *w, int cycle, uint32_t stop)
 void
 segment_account(struct segment_writer *w, const struct segment_account *a)
 {
-	uint16_t i;
-
-	for (i = 0; i < w->naccounts; i++) {
-		if (w->accounts[i].list == a->list &&
-		    w->accounts[i].cycle == a->cycle)
-			break;
-	}
-	if (i == w->naccounts) {
-		assert(i < UINT16_MAX);
-		w->accounts = xreallocarray(w->accounts, i + 1u, sizeof(*a));
-		w->naccounts++;
-	}
-	w->accounts[i] = *a;
-	w->accounts_changed = 1;
+	segment_accounts_put(&w->accounts, a);
 }
 
 /* By time or by size.  Also of small batches: a writer with frequent ticks
@@ -374,12 +350,23 @@ sync_due(const struct segment_writer *w)
 	    w->file.written.len - w->file.synced.len >= w->cfg.sync_bytes;
 }
 
-/* Write what is in memory, and sync if that is due. */
+/* Write what is in memory, and begin to sync if that is due.  While a sync is
+ * under way it waits. */
 static void
 batch_out(struct segment_writer *w)
 {
-	if (flush(w) == -1 || (sync_due(w) && sync_file(w) == -1))
+	if (segment_file_is_syncing(&w->file))
+		return;
+	if (flush(w) == -1 || (sync_due(w) && begin_sync(w) == -1))
 		react(w);
+}
+
+/* More waits for the disk than should. */
+static int
+is_behind(const struct segment_writer *w)
+{
+	return segment_file_is_syncing(&w->file) &&
+	    segment_keep_unwritten(&w->keep) >= w->cfg.wait_bytes;
 }
 
 static void
@@ -419,35 +406,23 @@ segment_result(struct segment_writer *w, int cycle, uint16_t type, void *result)
 	 * of the seal must find that this record is his to give, or that it
 	 * was taken, and not something in between. */
 	seal_if_due(w);
-	if (w->full || w->over_quota)
+	if (is_behind(w))
+		snprintf(w->reason, sizeof(w->reason),
+		    "%s: the disk is slow: %zu bytes of records wait for it",
+		    w->file.name, segment_keep_unwritten(&w->keep));
+	if (segment_is_full(w))
 		return -1;
 	use(w, cycle, &list_id, &cycle_id);
-	before = w->keep.len;
-	warts_result_encode(&w->keep, type, result, list_id, cycle_id);
-	use_quota(w, w->keep.len - before);
+	before = w->keep.b.len;
+	warts_result_encode(&w->keep.b, type, result, list_id, cycle_id);
+	use_quota(w, w->keep.b.len - before);
 	if (w->answers != 0)
 		note(w, cycle, SEGMENT_FINISHED, w->answers);
 	w->answers = 0;
 	w->next_record++;
-	w->records++;
-	if (w->keep.len - w->keep_written >= w->cfg.batch_bytes)
+	if (segment_keep_unwritten(&w->keep) >= w->cfg.batch_bytes)
 		batch_out(w);
 	return 0;
-}
-
-/* What a cycle said last has been said in a tail: ended ones are forgotten. */
-static void
-forget_accounts(struct segment_writer *w)
-{
-	uint16_t n = 0;
-
-	for (uint16_t i = 0; i < w->naccounts; i++) {
-		const struct segment_account *a = &w->accounts[i];
-
-		if (a->held + a->queued + a->active > 0)
-			w->accounts[n++] = *a;
-	}
-	w->naccounts = n;
 }
 
 static int
@@ -464,7 +439,7 @@ rotate(struct segment_writer *w)
 		w->cfg.sealing(w->cfg.arg);
 	if (split(w) == -1)
 		return -1;
-	forget_accounts(w);
+	segment_accounts_sealed(&w->accounts);
 	return 0;
 }
 
@@ -474,7 +449,7 @@ segment_rotate(struct segment_writer *w, int64_t now_ns)
 	struct timespec now[2];
 	int rc, saved;
 
-	w->now_ns = now_ns;
+	segment_settle(w, now_ns);
 	rc = rotate(w);
 	saved = errno;
 	if (rc == -1)
@@ -498,7 +473,7 @@ check_quota(struct segment_writer *w)
 	w->quota_ns = w->now_ns;
 	w->over_quota = 0;
 	w->used = segment_dir_bytes(w->dir.spool);
-	use_quota(w, w->keep.len - w->keep_written);
+	use_quota(w, segment_keep_unwritten(&w->keep));
 }
 
 enum segment_state
@@ -506,6 +481,7 @@ segment_tick(struct segment_writer *w, int64_t now_ns)
 {
 	int suspect;
 
+	segment_poll(w, now_ns);
 	w->now_ns = now_ns;
 	if (w->full || w->file.fd == -1)
 		try_again(w);
@@ -515,9 +491,40 @@ segment_tick(struct segment_writer *w, int64_t now_ns)
 	check_quota(w);
 	suspect = w->suspect;
 	w->suspect = 0;
-	if (w->full || w->over_quota)
+	if (segment_is_full(w))
 		return SEGMENT_FULL;
 	return suspect ? SEGMENT_SUSPECT : SEGMENT_OK;
+}
+
+int
+segment_poll(struct segment_writer *w, int64_t now_ns)
+{
+	if (!syncer_is_done(&w->file.sync))
+		return 0;
+	segment_settle(w, now_ns);
+	if (!w->full && segment_keep_unwritten(&w->keep) >= w->cfg.batch_bytes)
+		batch_out(w);
+	return 1;
+}
+
+void
+segment_settle(struct segment_writer *w, int64_t now_ns)
+{
+	w->now_ns = now_ns;
+	if (segment_file_is_syncing(&w->file) && take_sync(w) == -1)
+		react(w);
+}
+
+int
+segment_is_syncing(const struct segment_writer *w)
+{
+	return segment_file_is_syncing(&w->file);
+}
+
+int
+segment_is_full(const struct segment_writer *w)
+{
+	return w->full || w->over_quota || is_behind(w);
 }
 
 int
@@ -525,7 +532,7 @@ segment_sync(struct segment_writer *w, int64_t now_ns)
 {
 	int saved;
 
-	w->now_ns = now_ns;
+	segment_settle(w, now_ns);
 	errno = ENOSPC;
 	if (w->full || w->file.fd == -1)
 		return -1;
@@ -546,12 +553,6 @@ segment_position(
 }
 
 uint64_t
-segment_records(const struct segment_writer *w)
-{
-	return w->records;
-}
-
-uint64_t
 segment_durable(const struct segment_writer *w)
 {
 	return w->durable;
@@ -568,7 +569,7 @@ segment_close(struct segment_writer *w, int64_t now_ns)
 {
 	int rc, saved;
 
-	w->now_ns = now_ns;
+	segment_settle(w, now_ns);
 	errno = ENOSPC;
 	if (w->file.fd == -1 || flush(w) == -1 || sync_file(w) == -1)
 		rc = -1;

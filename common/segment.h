@@ -15,6 +15,17 @@
  * the disk fails below them, the file ends at its last good sync and they
  * begin the next one.
  *
+ * With a syncer the writer does not stand still while the disk works.  It is
+ *
+ *	idle	a batch that is full is written, and synced when that is due
+ *	syncing	nothing is written: records wait in memory, `wait_bytes' of
+ *		them at most, then none is taken.  segment_poll() finds the end
+ *		of it and goes on
+ *	full	no space: none is taken; each tick tries, and waits for it
+ *
+ * Whatever changes the file otherwise, or needs all of it durable (a seal, a
+ * rotation, segment_sync(), the end), first waits for the sync under way.
+ *
  * Seal, in this order: tail mark, fsync(N.open); state/next = N+1 (temp,
  * fsync, rename, fsync dir); rename; fsync(spool); open N+1.open and lock it,
  * then let go of the old lock.  The counter moves before the rename: the other
@@ -35,6 +46,7 @@
 #include "common/warts/warts.h"
 
 struct segment_writer;
+struct syncer;
 
 #define SEGMENT_EPOCH_LEN 16
 #define SEGMENT_SHA_LEN 32
@@ -74,6 +86,8 @@ struct segment_config {
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
 	uint64_t quota_bytes; /* of records, unsent, at most; 0: no limit */
 	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
+	struct syncer *syncer; /* outlives the writer; NULL: wait for syncs */
+	size_t wait_bytes; /* may wait for a sync; 0: 8 MiB */
 	/* Called when a seal is about to begin on request, by size, by age or
 	 * at the end: all records taken so far are durable.  May be NULL. */
 	void (*sealing)(void *arg);
@@ -126,8 +140,8 @@ void segment_answers(struct segment_writer *w, uint64_t number);
  * Append RESULT, the struct of a measurement of TYPE (WARTS_TRACE, WARTS_PING).
  * Its list and cycle are overwritten with the file-local
  * ids of CYCLE (so it is not const).  The record is in memory until the next
- * flush.  Returns 0, or -1 when the writer is stopped by a full disk (nothing
- * was taken; call again after segment_tick says it may go on).
+ * flush.  Returns 0, or -1 when the writer is stopped by a full disk, or by one
+ * that is too slow (nothing was taken; call again when segment_is_full() is 0).
  */
 int segment_result(
     struct segment_writer *w, int cycle, uint16_t type, void *result);
@@ -147,20 +161,29 @@ int segment_rotate(struct segment_writer *w, int64_t now_ns);
  * a full disk.  Returns the state. */
 enum segment_state {
 	SEGMENT_OK,
-	SEGMENT_FULL, /* no space: admit nothing until OK again */
+	SEGMENT_FULL, /* no space, or slow: admit nothing until OK again */
 	SEGMENT_SUSPECT, /* an I/O error made us start a new segment */
 };
 enum segment_state segment_tick(struct segment_writer *w, int64_t now_ns);
 
-/* Make all that was taken durable.  0, or -1 with errno: not all of it is. */
+/* With a syncer, to be called as often as can be while segment_is_syncing():
+ * goes on when the sync under way has ended.  Non-zero when it has. */
+int segment_poll(struct segment_writer *w, int64_t now_ns);
+/* Wait for that; then none is under way. */
+void segment_settle(struct segment_writer *w, int64_t now_ns);
+/* Non-zero while a sync is under way. */
+int segment_is_syncing(const struct segment_writer *w);
+/* Non-zero while no record would be taken. */
+int segment_is_full(const struct segment_writer *w);
+
+/* Make all that was taken durable, waiting for it.  0, or -1 with errno: not all of it is. */
 int segment_sync(struct segment_writer *w, int64_t now_ns);
 
 /* Number of the open segment, and that of the record taken next. */
 void segment_position(
     const struct segment_writer *w, uint64_t *segment, uint64_t *record);
 
-/* Records taken so far in this process, and those known durable. */
-uint64_t segment_records(const struct segment_writer *w);
+/* Records of this process that are known durable. */
 uint64_t segment_durable(const struct segment_writer *w);
 
 /* Why the writer is not SEGMENT_OK, or was not when it last was not: file and

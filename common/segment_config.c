@@ -7,6 +7,7 @@
 #define SYNC_NS (5 * NS_PER_SEC)
 #define SYNC_BYTES (1u << 20)
 #define BATCH_BYTES (256u << 10)
+#define WAIT_BYTES (8u << 20)
 #define NUMBER_BLOCK (1u << 20)
 
 void
@@ -22,6 +23,8 @@ segment_config_defaults(struct segment_config *c)
 		c->sync_bytes = SYNC_BYTES;
 	if (c->batch_bytes == 0)
 		c->batch_bytes = BATCH_BYTES;
+	if (c->wait_bytes == 0)
+		c->wait_bytes = WAIT_BYTES;
 	if (c->number_block == 0)
 		c->number_block = NUMBER_BLOCK;
 }

@@ -78,6 +78,7 @@ segment_file_init(struct segment_file *f, struct segment_dir *d)
 void
 segment_file_clear(struct segment_file *f)
 {
+	assert(!segment_file_is_syncing(f));
 	EVP_MD_CTX_free(f->written.sha);
 	EVP_MD_CTX_free(f->synced.sha);
 	wbuf_clear(&f->mark);
@@ -141,6 +142,7 @@ put(struct segment_file *f, const struct segment_mark *m, const uint8_t *p,
 	struct iovec iov[2];
 	int saved;
 
+	assert(!segment_file_is_syncing(f));
 	wbuf_reset(&f->mark);
 	segment_mark_encode(
 	    &f->mark, m, (uint32_t)crc32_z(crc32_z(0, NULL, 0), p, len));
@@ -177,12 +179,19 @@ segment_file_append(struct segment_file *f, const struct segment_batch *b)
 	return 0;
 }
 
-int
+void
 segment_file_sync(struct segment_file *f)
 {
-	if (f->written.len == f->synced.len)
+	if (f->written.len != f->synced.len)
+		syncer_submit(&f->sync, f->fd);
+}
+
+int
+segment_file_synced(struct segment_file *f)
+{
+	if (!segment_file_is_syncing(f))
 		return 0;
-	if (fdatasync(f->fd) == -1)
+	if (syncer_result(&f->sync) == -1)
 		return fail(f, f->name);
 	point_copy(&f->synced, &f->written);
 	return 0;
@@ -191,6 +200,7 @@ segment_file_sync(struct segment_file *f)
 void
 segment_file_cut(struct segment_file *f)
 {
+	assert(!segment_file_is_syncing(f));
 	/* If even this fails, recovery cuts at the first record of N+1. */
 	if (ftruncate(f->fd, (off_t)f->synced.len) == -1)
 		f->what = f->name;
@@ -265,6 +275,7 @@ segment_file_begin_after(struct segment_file *f)
 {
 	int old = f->fd, rc, saved;
 
+	assert(!segment_file_is_syncing(f));
 	f->fd = -1;
 	rc = segment_file_begin(f);
 	saved = errno;
@@ -315,6 +326,7 @@ segment_file_seal(struct segment_file *f,
 	char to[SEGMENT_DIR_NAME];
 	int rc;
 
+	assert(!segment_file_is_syncing(f));
 	assert(f->written.len == f->synced.len);
 	point_init(&before);
 	point_copy(&before, &f->written);

@@ -6,6 +6,10 @@
  *	           fdatasync(2)     pwritev(2) returned, behind a mark
  *	           returned
  *
+ * While a sync is under way, which another thread may do (common/syncer.h),
+ * `written' stands still, and so does the file: its end makes `synced' what
+ * `written' is.  All that changes the file asserts that none is.
+ *
  * A failed write leaves the file at `written'; after a failed sync only
  * `synced' is believed.  What to do then is the writer's business
  * (segment.c), as are the records behind `synced', which it keeps in memory.
@@ -21,6 +25,7 @@
 
 #include "common/segment.h"
 #include "common/segment_dir.h"
+#include "common/syncer.h"
 #include "common/warts/buf.h"
 
 struct evp_md_ctx_st;
@@ -41,6 +46,7 @@ struct segment_file {
 	uint64_t first_record;
 	uint64_t stale; /* N.open could not be removed; 0: none */
 	struct segment_point written, synced;
+	struct syncer_job sync; /* its `by' is the writer's to set */
 	struct wbuf mark; /* scratch */
 	const char *what;
 };
@@ -69,11 +75,25 @@ int segment_file_begin(struct segment_file *f);
  * let us, the next segment_file_begin() does it. */
 void segment_file_discard(struct segment_file *f);
 
-/* Append a batch and its mark in one write, or nothing. */
+/* Append a batch and its mark in one write, or nothing.  No sync is under way,
+ * here and in all that follows but segment_file_synced(). */
 int segment_file_append(struct segment_file *f, const struct segment_batch *b);
 
-/* Make `synced' what `written' is. */
-int segment_file_sync(struct segment_file *f);
+/* Begin to make `synced' what `written' is; then a sync is under way, if that
+ * takes any. */
+void segment_file_sync(struct segment_file *f);
+
+/* Non-zero while a sync is under way, also when its result only needs to be
+ * taken. */
+static inline int
+segment_file_is_syncing(const struct segment_file *f)
+{
+	return syncer_is_busy(&f->sync);
+}
+
+/* Take the result of the sync that is under way, if any, when it is there: 0,
+ * and `synced' is what `written' is; or -1, and `synced' stays. */
+int segment_file_synced(struct segment_file *f);
 
 /* Go back to `synced'; what is behind it is cut off. */
 void segment_file_cut(struct segment_file *f);

@@ -6,8 +6,7 @@
  *	                          │ pieces, in order                     ▲
  *	thread                    └────────► SHA-256 ────────────────────┘
  *
- * The only thread of the project besides the first of a process, and this is
- * all that both touch: the queue of pieces below the mutex, and the bytes of a
+ * This is all that both threads touch: the queue of pieces below the mutex, and the bytes of a
  * piece, which nobody writes from segment_hash_add() until segment_hash_wait()
  * has returned for it.  The thread makes no system call but waiting, takes no
  * signal, and ends with segment_hash_free().  It is started by the first piece

@@ -179,6 +179,14 @@ put_commands(struct snapshot *s)
 		put_unfinished(s, cmdqueue_at(&a->queue, i));
 }
 
+/* The log is in the file, or not needed any more. */
+static void
+log_is_written(struct checkpoint *cp)
+{
+	wbuf_reset(&cp->log);
+	end_run(cp);
+}
+
 static int
 replace_file(struct checkpoint *cp, const struct wbuf *b)
 {
@@ -209,12 +217,28 @@ result(struct checkpoint *cp, int rc)
 	return rc;
 }
 
+/* Wait for the sync that is under way, if any. */
+static void
+settle(struct checkpoint *cp)
+{
+	if (framelog_is_syncing(&cp->file))
+		result(cp, framelog_synced(&cp->file));
+}
+
+int
+checkpoint_poll(struct checkpoint *cp)
+{
+	return framelog_has_synced(&cp->file) &&
+	    result(cp, framelog_synced(&cp->file)) == 0;
+}
+
 int
 checkpoint_snapshot(struct checkpoint *cp)
 {
 	struct snapshot s = {.cp = cp};
 	int rc;
 
+	settle(cp);
 	wbuf_init(&s.b);
 	cp->slots = 0;
 	end_run(cp);
@@ -223,25 +247,32 @@ checkpoint_snapshot(struct checkpoint *cp)
 	rc = replace_file(cp, &s.b);
 	/* The new slots are those of the new file.  If it could not be
 	 * written, nothing is appended to the old one any more. */
-	wbuf_reset(&cp->log);
-	end_run(cp);
+	log_is_written(cp);
 	cp->snapshot_bytes = s.b.len;
 	wbuf_clear(&s.b);
+	if (rc == 0)
+		listcycle_logged(&cp->admit->table, &cp->admit->history);
 	return result(cp, rc);
 }
 
 /* --- the log -------------------------------------------------------------------- */
 
-static int
+/* Write the log to the file, no sync of which is under way; then one is, unless
+ * it is done at once. */
+static void
 append(struct checkpoint *cp)
 {
-	if (cp->log.len == 0)
-		return 0;
-	if (framelog_append(&cp->file, cp->log.p, cp->log.len) == -1)
-		return -1;
-	wbuf_reset(&cp->log);
-	end_run(cp);
-	return 0;
+	if (cp->log.len > 0 &&
+	    framelog_append(&cp->file, cp->log.p, cp->log.len) == -1) {
+		result(cp, -1);
+		return;
+	}
+	log_is_written(cp);
+	listcycle_logged(&cp->admit->table, &cp->admit->history);
+	if (!framelog_is_syncing(&cp->file))
+		result(cp, 0); /* there was nothing to write */
+	else
+		checkpoint_poll(cp);
 }
 
 static int
@@ -254,14 +285,27 @@ log_is_long(const struct checkpoint *cp)
 void
 checkpoint_tick(struct checkpoint *cp, int64_t now_ns)
 {
+	if (cp->log.len >= CHECKPOINT_WAIT_BYTES)
+		settle(cp);
+	checkpoint_poll(cp);
+	if (framelog_is_syncing(&cp->file))
+		return; /* the log can wait */
 	if (cp->file.fd != -1 && !log_is_long(cp)) {
-		result(cp, append(cp));
+		append(cp);
 		return;
 	}
 	if (segment_sync(cp->w, now_ns) == 0)
 		checkpoint_snapshot(cp);
 	else if (cp->file.fd != -1)
-		result(cp, append(cp));
+		append(cp);
+}
+
+void
+checkpoint_flush(struct checkpoint *cp, int64_t now_ns)
+{
+	settle(cp);
+	checkpoint_tick(cp, now_ns);
+	settle(cp);
 }
 
 void
@@ -270,6 +314,8 @@ checkpoint_began(struct checkpoint *cp, struct listcycle *lc)
 	end_run(cp);
 	put_cycle(cp, &cp->log, lc);
 	/* Its records may become durable before the next tick. */
+	settle(cp);
 	if (cp->file.fd != -1)
-		result(cp, append(cp));
+		append(cp);
+	settle(cp);
 }

@@ -24,6 +24,16 @@
  *	record, not in the log	`ahead': its sender will say it again, and it
  *				is not probed
  *
+ * Frames are made durable beside the loop (common/syncer.h):
+ *
+ *	idle	a tick, or a begin, writes the log as a frame; what it says is
+ *		`logged' (listcycle.c), and not more
+ *	syncing	the log grows; nothing is written.  checkpoint_poll() finds the
+ *		end: what was logged is durable.  Whoever writes the file
+ *		otherwise (a snapshot, a begin, the end) waits for it
+ *	closed	the sync or a write failed: nothing is acknowledged until a
+ *		snapshot, at some tick, has replaced the file
+ *
  * Only what is durable here is acknowledged: `ack N' promises that the first N
  * are never needed again.  A full disk delays acks and loses nothing.
  *
@@ -76,6 +86,8 @@ enum checkpoint_item {
 /* A snapshot is due when the log is so long beside the last one. */
 #define CHECKPOINT_LOG_BYTES (1u << 20)
 #define CHECKPOINT_LOG_FACTOR 4
+/* So much of it may wait for a sync before all else does. */
+#define CHECKPOINT_WAIT_BYTES (16u << 20)
 
 struct checkpoint {
 	struct segment_dir dir;
@@ -94,7 +106,8 @@ struct checkpoint {
 
 /* --- checkpoint.c --------------------------------------------------------- */
 
-/* A begin: LC is defined.  Durable when it returns, unless the disk is full. */
+/* A begin: LC is defined.  Durable when it returns, unless the disk is full:
+ * it waits, as a record must not be durable before its cycle. */
 void checkpoint_began(struct checkpoint *cp, struct listcycle *lc);
 /* C has been accepted, with the next higher number; refused; LC has its end.
  * In memory until the next tick. */
@@ -105,8 +118,13 @@ void checkpoint_ended(struct checkpoint *cp, const struct listcycle *lc);
 /* Number lc->high was passed over: it is one of lc->ahead. */
 void checkpoint_passed(struct checkpoint *cp, const struct listcycle *lc);
 
-/* At least once a second.  Afterwards what is durable may be acknowledged. */
+/* At least once a second: begin to make durable what there is. */
 void checkpoint_tick(struct checkpoint *cp, int64_t now_ns);
+/* The same, and wait for it. */
+void checkpoint_flush(struct checkpoint *cp, int64_t now_ns);
+/* As often as can be while a sync is under way.  Non-zero when it has ended and
+ * more may be acknowledged. */
+int checkpoint_poll(struct checkpoint *cp);
 
 /* All records taken so far are durable: a new file.  0, or -1 (logged). */
 int checkpoint_snapshot(struct checkpoint *cp);
@@ -176,7 +194,8 @@ void checkpoint_apply_event(
 /*
  * Continue what the process before this one left in SPOOL: its cycles are in
  * A's table and begun in O, its unfinished commands are the first of A's queue.
- * From here on A has a checkpoint.  Dies when the file is damaged.
+ * From here on A has a checkpoint.  Dies when the file is damaged.  Its
+ * file.sync.by is the caller's to set.
  */
 struct checkpoint *checkpoint_open(const char *spool, struct segment_writer *w,
     struct admit *a, struct output *o);

@@ -30,6 +30,7 @@
 #define RX_WATCH_NS (2500 * NS_PER_US)
 #define NAP_MAX_NS RX_WATCH_NS /* nearer than this: sleep in place */
 #define NAPPING_NS (50 * NS_PER_MS) /* then the loop sees to other things */
+#define DISK_LOOK_NS (2 * NS_PER_MS) /* while it works: has it done? */
 
 /* --- receive ---------------------------------------------------------------- */
 
@@ -162,11 +163,21 @@ engine_end_cycles(struct engine *e)
 }
 
 static void
+tell_full(struct engine *e)
+{
+	e->told_full_ns = e->now_ns;
+	log_warn("no room for records: admitting nothing until there is");
+}
+
+static void
 set_full(struct engine *e, int full)
 {
-	if (full && !e->full)
-		log_warn(
-		    "no room for records: admitting nothing until there is");
+	if (full && !e->full) {
+		e->stats.no_room++;
+		/* A disk that is too slow has room and none by turns. */
+		if (e->now_ns - e->told_full_ns >= TICK_NS / 2)
+			tell_full(e);
+	}
 	e->full = full;
 }
 
@@ -198,6 +209,33 @@ record(struct engine *e)
 		t->lc->recorded++;
 		e->stats.recorded++;
 		window_end(&e->window, t);
+	}
+}
+
+/* See what the disk has done beside the loop. */
+static void
+see_to_disk(struct engine *e)
+{
+	int what = output_poll(e->out, e->now_ns);
+
+	e->disk_busy = what & OUTPUT_BUSY;
+	if ((what & OUTPUT_MOVED) == 0)
+		return;
+	set_full(e, (what & OUTPUT_FULL) != 0);
+	if (e->source->ops->durable != NULL)
+		e->source->ops->durable(e->source);
+}
+
+/* All that is finished, however much it is and however slow the disk. */
+static void
+record_rest(struct engine *e)
+{
+	while (window_first_done(&e->window) != NULL) {
+		if (output_settle(e->out, e->now_ns) == 0)
+			e->full = 0;
+		if (e->full)
+			return;
+		record(e);
 	}
 }
 
@@ -294,6 +332,8 @@ next_turn(const struct engine *e)
 	at_ns = has_names(e) ? naming_due(&e->window) : INT64_MAX;
 	if (at_ns < due_ns)
 		due_ns = at_ns;
+	if (e->disk_busy && e->now_ns + DISK_LOOK_NS < due_ns)
+		due_ns = e->now_ns + DISK_LOOK_NS;
 	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
@@ -350,6 +390,7 @@ turn(struct engine *e)
 	record(e);
 	if (e->now_ns >= e->tick_ns)
 		tick(e);
+	see_to_disk(e);
 }
 
 /* Set the timer for DUE; the loop waits for it and for everything else. */
@@ -398,11 +439,8 @@ on_event(int fd, short what, void *arg)
 	do {
 		turn(e);
 		if (is_over(e)) {
-			/* All that is finished, however much it is. */
 			naming_end_all(&e->window);
-			while (
-			    !e->full && window_first_done(&e->window) != NULL)
-				record(e);
+			record_rest(e);
 			tell_refused(e);
 			engine_end_cycles(e);
 			event_base_loopbreak(e->base);

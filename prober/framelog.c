@@ -1,5 +1,6 @@
 #include "prober/framelog.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -46,11 +47,14 @@ framelog_init(struct framelog *f, int dirfd, const char *name)
 	f->fd = -1;
 	f->name = name;
 	f->bytes = 0;
+	f->sync = (struct syncer_job){.by = NULL};
 }
 
 void
 framelog_clear(struct framelog *f)
 {
+	if (framelog_is_syncing(f))
+		syncer_result(&f->sync);
 	if (f->fd != -1)
 		close(f->fd);
 	f->fd = -1;
@@ -128,6 +132,7 @@ framelog_append(struct framelog *f, const void *body, size_t len)
 	size_t n;
 	int rc, saved;
 
+	assert(!framelog_is_syncing(f));
 	if (f->fd == -1) {
 		errno = EBADF;
 		return -1;
@@ -140,16 +145,30 @@ framelog_append(struct framelog *f, const void *body, size_t len)
 		errno = ENOSPC;
 		return -1;
 	}
-	/* A sync that failed once may say yes the next time without having
-	 * written: the file is not to be trusted any more. */
-	if (rc == -1 || fdatasync(f->fd) == -1) {
+	if (rc == -1) {
 		saved = errno;
 		framelog_clear(f);
 		errno = saved == ENOSPC || saved == EDQUOT ? EIO : saved;
 		return -1;
 	}
 	f->bytes += n;
+	syncer_submit(&f->sync, f->fd);
 	return 0;
+}
+
+int
+framelog_synced(struct framelog *f)
+{
+	int saved;
+
+	if (syncer_result(&f->sync) == 0)
+		return 0;
+	/* A sync that failed once may say yes the next time without having
+	 * written: the file is not to be trusted any more. */
+	saved = errno;
+	framelog_clear(f);
+	errno = saved;
+	return -1;
 }
 
 /* --- reading -------------------------------------------------------------- */

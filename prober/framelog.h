@@ -11,7 +11,8 @@
  *		4	CRC-32 of the body
  *
  * A frame is appended with one write(2) and is durable when fdatasync(2) has
- * returned; only then the next one is written.  So whatever a kill leaves is
+ * returned, which another thread may wait for (common/syncer.h); only then the
+ * next one is written, or the file replaced.  So whatever a kill leaves is
  * whole frames and at most the beginning of one, which was promised to nobody.
  * After a power cut the last frame may be anything.  What does not fit this is
  * damage, and is said to be: reading never passes over a frame to the next.
@@ -24,17 +25,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/syncer.h"
+
 #define FRAMELOG_LINE_MAX 200
 
 struct framelog {
 	int dirfd, fd; /* fd -1: replace it first */
 	const char *name;
-	uint64_t bytes; /* whole and durable */
+	uint64_t bytes; /* whole frames */
+	struct syncer_job sync; /* its `by' is the caller's to set */
 };
 
 /* DIRFD and NAME (kept) are the caller's.  No file is open. */
 void framelog_init(struct framelog *f, int dirfd, const char *name);
-void framelog_clear(struct framelog *f); /* closes */
+void framelog_clear(struct framelog *f); /* waits for a sync; closes */
 
 /*
  * Replace the file durably by TEXT (without newline) and one frame of LEN bytes
@@ -46,11 +50,28 @@ int framelog_replace(
     struct framelog *f, const char *text, const void *body, size_t len);
 
 /*
- * Append a frame, durably.  0; or -1 with errno.  Without space (ENOSPC,
- * EDQUOT) it can be tried again; after any other error the file is closed and
- * must be replaced.
+ * Append a frame, when no sync is under way, and begin to make it durable.  0;
+ * or -1 with errno.  Without space (ENOSPC, EDQUOT) it can be tried again; after
+ * any other error the file is closed and must be replaced.
  */
 int framelog_append(struct framelog *f, const void *body, size_t len);
+
+/* Non-zero while a sync is under way, also when its result only needs to be
+ * taken; then, whether it can be without waiting. */
+static inline int
+framelog_is_syncing(const struct framelog *f)
+{
+	return syncer_is_busy(&f->sync);
+}
+static inline int
+framelog_has_synced(const struct framelog *f)
+{
+	return syncer_is_done(&f->sync);
+}
+
+/* Take the result of the sync that is under way when it is there: 0, the frame
+ * is durable; or -1 with errno, and the file is closed and must be replaced. */
+int framelog_synced(struct framelog *f);
 
 struct framelog_reader {
 	/* The text of the first line, may be changed.  Returns NULL, or a

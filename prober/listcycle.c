@@ -114,6 +114,7 @@ listcycle_to_history(struct listcycle_history *h, const struct listcycle *lc)
 
 	p->high = lc->high;
 	p->position = lc->position;
+	p->logged = lc->logged_end && lc->logged == lc->high;
 	p->durable = lc->durable_end && lc->durable == lc->high;
 	p->acked = lc->acked_end;
 	p->owner = lc->owner;
@@ -128,17 +129,31 @@ listcycle_history_clear(struct listcycle_history *h)
 }
 
 void
+listcycle_logged(struct listcycle_table *t, struct listcycle_history *h)
+{
+	struct listcycle *lc;
+
+	TAILQ_FOREACH(lc, t, link)
+	{
+		lc->logged = lc->high;
+		lc->logged_end = lc->ended;
+	}
+	for (size_t i = 0; i < h->n; i++)
+		h->rows[i].logged = 1;
+}
+
+void
 listcycle_durable(struct listcycle_table *t, struct listcycle_history *h)
 {
 	struct listcycle *lc;
 
 	TAILQ_FOREACH(lc, t, link)
 	{
-		lc->durable = lc->high;
-		lc->durable_end = lc->ended;
+		lc->durable = lc->logged;
+		lc->durable_end = lc->logged_end;
 	}
 	for (size_t i = 0; i < h->n; i++)
-		h->rows[i].durable = 1;
+		h->rows[i].durable = h->rows[i].logged;
 }
 
 uint64_t

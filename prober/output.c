@@ -74,6 +74,18 @@ output_tick(struct output *o, int64_t now_ns)
 }
 
 int
+output_poll(struct output *o, int64_t now_ns)
+{
+	return o->ops->poll != NULL ? o->ops->poll(o, now_ns) : 0;
+}
+
+int
+output_settle(struct output *o, int64_t now_ns)
+{
+	return o->ops->settle != NULL ? o->ops->settle(o, now_ns) : -1;
+}
+
+int
 output_rotate(struct output *o, int64_t now_ns)
 {
 	return o->ops->rotate(o, now_ns);

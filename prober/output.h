@@ -44,6 +44,17 @@ int output_wants_partial(const struct output *o, int handle);
 void output_partial(struct output *o, int handle, struct technique_record *rec);
 /* At least once a second.  Non-zero: no room, admit nothing. */
 int output_tick(struct output *o, int64_t now_ns);
+/* What the disk does beside the loop (common/syncer.h): bits. */
+enum {
+	OUTPUT_BUSY = 1, /* it works: look again soon */
+	OUTPUT_MOVED = 2, /* it has done something: more may be acknowledged */
+	OUTPUT_FULL = 4, /* no room; only said with OUTPUT_MOVED */
+};
+/* Look at it; it costs next to nothing. */
+int output_poll(struct output *o, int64_t now_ns);
+/* Wait until it has done what it was given.  0: now there is room; -1: there is
+ * none, or nothing was waited for. */
+int output_settle(struct output *o, int64_t now_ns);
 /* Seal the segment, or swap nothing.  0, or -1 + errno. */
 int output_rotate(struct output *o, int64_t now_ns);
 /* The present account of LC, for the next mark in the spool. */
@@ -64,6 +75,9 @@ struct output_ops {
 	void (*partial)(
 	    struct output *o, int handle, struct technique_record *rec);
 	int (*tick)(struct output *o, int64_t now_ns);
+	/* NULL: the disk does nothing beside the loop. */
+	int (*poll)(struct output *o, int64_t now_ns);
+	int (*settle)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);
 	void (*account)(struct output *o, const struct listcycle *lc);
 	void (*resume)(struct output *o, struct admit *a); /* or NULL */

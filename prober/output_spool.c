@@ -1,6 +1,7 @@
 /*
  * output_spool: records to the spool, segment by segment (common/segment.h),
- * and its checkpoint (checkpoint.h).
+ * and its checkpoint (checkpoint.h).  Both are made durable by one thread beside
+ * the loop (common/syncer.h), in the order in which they were written.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/segment.h"
+#include "common/syncer.h"
 #include "common/xmalloc.h"
 #include "prober/checkpoint.h"
 #include "prober/output.h"
@@ -17,6 +19,7 @@ _Static_assert(REFUSED_N <= SEGMENT_REASONS, "an account has room for all");
 struct spool {
 	struct output o;
 	struct segment_writer *w;
+	struct syncer *syncer;
 	const char *dir;
 	enum segment_state state;
 	struct checkpoint *cp; /* NULL: none */
@@ -84,6 +87,33 @@ spool_tick(struct output *o, int64_t now_ns)
 }
 
 static int
+spool_poll(struct output *o, int64_t now_ns)
+{
+	struct spool *s = (struct spool *)o;
+	int what = 0;
+
+	if (segment_poll(s->w, now_ns))
+		what = OUTPUT_MOVED;
+	if (s->cp != NULL && checkpoint_poll(s->cp))
+		what = OUTPUT_MOVED;
+	if (what == OUTPUT_MOVED && segment_is_full(s->w))
+		what |= OUTPUT_FULL;
+	if (segment_is_syncing(s->w) ||
+	    (s->cp != NULL && framelog_is_syncing(&s->cp->file)))
+		what |= OUTPUT_BUSY;
+	return what;
+}
+
+static int
+spool_settle(struct output *o, int64_t now_ns)
+{
+	struct spool *s = (struct spool *)o;
+
+	segment_settle(s->w, now_ns);
+	return segment_is_full(s->w) ? -1 : 0;
+}
+
+static int
 spool_rotate(struct output *o, int64_t now_ns)
 {
 	return segment_rotate(((struct spool *)o)->w, now_ns);
@@ -116,9 +146,10 @@ spool_close(struct output *o, int64_t now_ns, int hurry)
 	(void)hurry;
 	/* If there is no room to sync and seal, the log at least. */
 	if (s->cp != NULL)
-		checkpoint_tick(s->cp, now_ns);
+		checkpoint_flush(s->cp, now_ns);
 	rc = segment_close(s->w, now_ns);
 	checkpoint_close(s->cp);
+	syncer_free(s->syncer);
 	free(s);
 	return rc;
 }
@@ -138,6 +169,7 @@ spool_resume(struct output *o, struct admit *a)
 	struct spool *s = (struct spool *)o;
 
 	s->cp = checkpoint_open(s->dir, s->w, a, o);
+	s->cp->file.sync.by = s->syncer;
 }
 
 static const struct output_ops spool_ops = {
@@ -145,6 +177,8 @@ static const struct output_ops spool_ops = {
     .cycle_end = spool_cycle_end,
     .record = spool_record,
     .tick = spool_tick,
+    .poll = spool_poll,
+    .settle = spool_settle,
     .rotate = spool_rotate,
     .account = spool_account,
     .resume = spool_resume,
@@ -159,16 +193,19 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns)
 	    .monitor = cfg->monitor,
 	    .quota_bytes = cfg->quota_bytes,
 	    .sealing = spool_sealing,
-	    .arg = s};
+	    .arg = s,
+	    .syncer = syncer_new()};
 	const char *why = NULL;
 	int err;
 
 	s->o.ops = &spool_ops;
 	s->dir = cfg->spool;
+	s->syncer = sc.syncer;
 	s->w = segment_open(&sc, now_ns, &why);
 	if (s->w != NULL)
 		return &s->o;
 	err = errno;
+	syncer_free(s->syncer);
 	free(s);
 	if (err == EWOULDBLOCK)
 		log_fatal(EXIT_TEMPORARY, "%s: another prober has this spool",

@@ -66,9 +66,10 @@ struct listcycle {
 	uint64_t held, queued, active;
 	int ended; /* `end' was read */
 	int out; /* handle of the output */
-	/* What a crash would not lose, and what of that the owner was told. */
-	uint64_t durable, acked; /* highest numbers */
-	int durable_end, acked_end;
+	/* What is written down, what of that no crash would lose, and what of
+	 * that the owner was told. */
+	uint64_t logged, durable, acked; /* highest numbers */
+	int logged_end, durable_end, acked_end;
 	const void *owner; /* the client that sends it, or NULL */
 	/* For the checkpoint: its definition; its place in the log; numbers
 	 * above `high' that have their record since before a crash, and count
@@ -85,7 +86,7 @@ TAILQ_HEAD(listcycle_table, listcycle);
 struct listcycle_past {
 	uint32_t list, cycle;
 	uint64_t high, position;
-	int durable, acked; /* its end */
+	int logged, durable, acked; /* its end */
 	const void *owner;
 };
 
@@ -122,7 +123,9 @@ listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle);
 struct listcycle_past *listcycle_past_find(
     const struct listcycle_history *h, uint32_t list, uint32_t cycle);
 void listcycle_history_clear(struct listcycle_history *h);
-/* All that was accepted and ended up to now may be acknowledged. */
+/* All that was accepted and ended up to now is written down.  What was when this
+ * was said last is durable, and may be acknowledged. */
+void listcycle_logged(struct listcycle_table *t, struct listcycle_history *h);
 void listcycle_durable(struct listcycle_table *t, struct listcycle_history *h);
 
 /* --- cmdqueue.c: the Command Queue --------------------------------------------- */
@@ -246,6 +249,8 @@ struct engine {
 	/* That have been logged: */
 	uint64_t told_drops, told_refused, told_waits, told_errors;
 	int full; /* no room on the disk */
+	int64_t told_full_ns; /* when that was logged */
+	int disk_busy; /* it is to be looked at soon */
 	int rx_watched; /* rx_event is added */
 	int64_t looped_ns; /* when the loop saw to other things last */
 	int64_t expired_ns, expire_rest_ns; /* last time; pause between times */

@@ -313,19 +313,30 @@ commands_more(const struct source *s)
 }
 
 static void
-commands_tick(struct source *s)
+commands_durable(struct source *s)
 {
-	struct commands *cs = (struct commands *)s;
 	struct admit *a = &s->e->admit;
 	struct listcycle *lc;
 
-	room_tick(&cs->room, cs->put, a->queue.count);
-	if (a->checkpoint == NULL)
-		listcycle_durable(&a->table, &a->history);
 	TAILQ_FOREACH(lc, &a->table, link)
 	ack(lc);
 	for (size_t i = 0; i < a->history.n; i++)
 		ack_past(&a->history.rows[i]);
+}
+
+static void
+commands_tick(struct source *s)
+{
+	struct commands *cs = (struct commands *)s;
+	struct admit *a = &s->e->admit;
+
+	room_tick(&cs->room, cs->put, a->queue.count);
+	if (a->checkpoint == NULL) {
+		listcycle_logged(&a->table, &a->history);
+		listcycle_durable(&a->table, &a->history);
+	}
+	/* Also what could not be said when it became durable. */
+	commands_durable(s);
 }
 
 static void
@@ -346,7 +357,12 @@ commands_free(struct source *s)
 }
 
 static const struct source_ops commands_ops = {
-    commands_refill, commands_more, commands_tick, commands_free, NULL};
+    .refill = commands_refill,
+    .more = commands_more,
+    .tick = commands_tick,
+    .free = commands_free,
+    .durable = commands_durable,
+};
 
 struct source *
 commands_new(struct engine *e, const char *address)

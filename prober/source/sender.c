@@ -67,7 +67,7 @@ new_cycle(struct engine *e, const struct cmd *c, struct measurement *m)
 	if (*oc.name == '\0')
 		oc.name = number;
 	listcycle_define(lc, oc.name, oc.descr, oc.start);
-	lc->high = lc->durable = c->from - 1;
+	lc->high = lc->logged = lc->durable = c->from - 1;
 	lc->out = output_cycle_begin(e->out, &oc);
 	if (e->admit.checkpoint != NULL)
 		checkpoint_began(e->admit.checkpoint, lc);

@@ -23,6 +23,8 @@ struct source_ops {
 	void (*free)(struct source *s);
 	/* T of its commands has been started.  NULL: no interest. */
 	void (*started)(struct source *s, struct task *t);
+	/* More is durable than was.  NULL: no interest. */
+	void (*durable)(struct source *s);
 };
 
 /* The head of every source's struct. */

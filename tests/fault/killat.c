@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -35,16 +36,15 @@ static struct {
 	int lasts; /* ... and all later ones */
 	int64_t lasts_ns; /* ... for so long; 0: to the end */
 	int power;
+	const char *slow_file;
+	int64_t slow_ns; /* of the disk, if there is no such file */
 } opts = {.calls = "change"};
 
 static pid_t pid;
 static unsigned long count;
 static int64_t first_ns; /* when the first of those that last was struck */
 static char hit[PATH_MAX + 64] = "- -";
-/* Behind the next exit from a call. */
-static const struct calls_row *syncing;
-static int fail_at_exit, restore_at_exit;
-static struct user_regs_struct before;
+static struct tracee *at; /* the thread that is stopped */
 
 static _Noreturn void
 die(const char *what)
@@ -54,88 +54,6 @@ die(const char *what)
 }
 
 /* --- which call is it ------------------------------------------------------ */
-
-static int
-in_dir(const char *path)
-{
-	size_t len = strlen(opts.dir);
-
-	return strncmp(path, opts.dir, len) == 0 &&
-	    (path[len] == '/' || path[len] == '\0');
-}
-
-/* What FD of the command leads to. */
-static void
-link_of(int fd, char *buf, size_t size)
-{
-	char name[64];
-	ssize_t n;
-
-	if (fd == AT_FDCWD)
-		snprintf(name, sizeof(name), "/proc/%d/cwd", pid);
-	else
-		snprintf(name, sizeof(name), "/proc/%d/fd/%d", pid, fd);
-	n = readlink(name, buf, size - 1);
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-static int
-is_stream(int fd)
-{
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), copy, type = 0;
-	socklen_t len = sizeof(type);
-
-	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	if (copy != -1) {
-		getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &len);
-		close(copy);
-	}
-	close(pidfd);
-	return type == SOCK_STREAM;
-}
-
-static void
-string_at(unsigned long long address, char *buf, size_t size)
-{
-	struct iovec local = {buf, size - 1};
-	struct iovec remote = {(void *)(uintptr_t)address, size - 1};
-	ssize_t n;
-
-	/* A string may lie at the end of what can be read. */
-	do {
-		n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
-		local.iov_len = remote.iov_len /= 2;
-	} while (n == -1 && local.iov_len > 0);
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-/* The path that the call is about. */
-static void
-path_of(const struct calls_row *c, const struct user_regs_struct *r, char *buf,
-    size_t size)
-{
-	char name[512];
-	size_t len;
-	int at = c->where == CALLS_AT1;
-
-	link_of((int)(at ? r->rsi : r->rdi), buf, size);
-	if (c->where == CALLS_FD)
-		return;
-	string_at(at ? r->rdx : r->rsi, name, sizeof(name));
-	len = strlen(buf);
-	if (name[0] == '/')
-		snprintf(buf, size, "%s", name);
-	else if (name[0] != '\0' && strcmp(name, ".") != 0)
-		snprintf(buf + len, size - len, "/%s", name);
-}
-
-static int
-is_ours(const struct calls_row *c, int fd, const char *path)
-{
-	if (c->where == CALLS_FD && strncmp(path, "socket:", 7) == 0)
-		return is_stream(fd);
-	return in_dir(path);
-}
 
 static int
 in_list(const char *name)
@@ -193,7 +111,7 @@ can_fail(const struct calls_row *c, const struct user_regs_struct *r,
 static void
 set_regs(const struct user_regs_struct *r)
 {
-	if (ptrace(PTRACE_SETREGS, pid, NULL, r) == -1)
+	if (ptrace(PTRACE_SETREGS, at->tid, NULL, r) == -1)
 		die("PTRACE_SETREGS");
 }
 
@@ -234,8 +152,8 @@ shorten(const struct calls_row *c, struct user_regs_struct *r)
 	struct iovec iov = {NULL, 0}, local = {&iov, sizeof(iov)};
 	struct iovec remote = {(void *)(uintptr_t)r->rsi, sizeof(iov)};
 
-	before = *r;
-	restore_at_exit = 1;
+	at->before = *r;
+	at->restore_at_exit = 1;
 	if (c->nr == SYS_writev || c->nr == SYS_pwritev) {
 		while (iov.iov_len == 0 &&
 		    process_vm_readv(pid, &local, 1, &remote, 1, 0) > 0)
@@ -268,7 +186,8 @@ kill_it(struct user_regs_struct *r)
 
 	answer(r, -EINTR);
 	kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
+	/* It has ended when all its threads were waited for. */
+	while (waitpid(-1, &status, __WALL) != pid || !WIFSIGNALED(status))
 		continue;
 	if (opts.power)
 		power_cut((unsigned int)opts.seed);
@@ -286,7 +205,7 @@ strike(const struct calls_row *c, struct user_regs_struct *r, const char *path)
 	case FAIL:
 		/* Linux closes whatever it says. */
 		if (c->nr == SYS_close)
-			fail_at_exit = 1;
+			at->fail_at_exit = 1;
 		else
 			answer(r, -opts.err);
 		break;
@@ -313,8 +232,20 @@ is_struck(void)
 	    (opts.lasts_ns == 0 || clock_mono_ns() - first_ns < opts.lasts_ns);
 }
 
-/* At a call of the table.  How to go on. */
-static enum __ptrace_request
+/* Is the disk not yet so far? */
+static int
+is_slow(void)
+{
+	if (at->let_go)
+		return 0;
+	if (opts.slow_file != NULL)
+		return access(opts.slow_file, F_OK) == 0;
+	return opts.slow_ns > 0 &&
+	    (at->held_ns == 0 || clock_mono_ns() - at->held_ns < opts.slow_ns);
+}
+
+/* At a call of the table.  How to go on; 0: it is held. */
+static int
 on_call(void)
 {
 	struct user_regs_struct r;
@@ -322,14 +253,22 @@ on_call(void)
 	char path[PATH_MAX];
 	int struck = 0;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &r) == -1)
+	if (ptrace(PTRACE_GETREGS, at->tid, NULL, &r) == -1) {
+		if (errno == ESRCH)
+			return PTRACE_CONT; /* it was held, and is dead */
 		die("PTRACE_GETREGS");
+	}
 	c = calls_find((long)r.orig_rax);
 	if (c == NULL)
 		return PTRACE_CONT;
-	path_of(c, &r, path, sizeof(path));
-	if (!is_ours(c, (int)r.rdi, path))
+	place_of(pid, c, &r, path);
+	if (!place_is_ours(pid, c, (int)r.rdi, path, opts.dir))
 		return PTRACE_CONT;
+	if (c->nr == SYS_fdatasync && is_slow()) {
+		at->held_ns = clock_mono_ns();
+		return 0;
+	}
+	at->let_go = 0;
 	if (is_wanted(c, &r) && can_fail(c, &r, path) &&
 	    (opts.action != SHORTEN || bytes_of(c, &r) > 1)) {
 		count++;
@@ -337,8 +276,9 @@ on_call(void)
 		if (struck)
 			strike(c, &r, path);
 	}
-	syncing = opts.power && !struck && (c->flags & CALLS_SYNC) ? c : NULL;
-	return syncing != NULL || fail_at_exit || restore_at_exit
+	at->syncing =
+	    opts.power && !struck && (c->flags & CALLS_SYNC) ? c : NULL;
+	return at->syncing != NULL || at->fail_at_exit || at->restore_at_exit
 	    ? PTRACE_SYSCALL
 	    : PTRACE_CONT;
 }
@@ -348,21 +288,21 @@ on_exit_from_call(void)
 {
 	struct user_regs_struct r;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &r) == -1)
+	if (ptrace(PTRACE_GETREGS, at->tid, NULL, &r) == -1)
 		die("PTRACE_GETREGS");
-	if (syncing != NULL && r.rax == 0)
+	if (at->syncing != NULL && r.rax == 0)
 		power_synced(pid, (int)r.rdi);
-	if (restore_at_exit) {
-		r.rsi = before.rsi;
-		r.rdx = before.rdx;
+	if (at->restore_at_exit) {
+		r.rsi = at->before.rsi;
+		r.rdx = at->before.rdx;
 		set_regs(&r);
 	}
-	if (fail_at_exit) {
+	if (at->fail_at_exit) {
 		r.rax = (unsigned long long)-opts.err;
 		set_regs(&r);
 	}
-	syncing = NULL;
-	restore_at_exit = fail_at_exit = 0;
+	at->syncing = NULL;
+	at->restore_at_exit = at->fail_at_exit = 0;
 }
 
 static void
@@ -401,35 +341,74 @@ become(char **argv)
 	die(argv[0]);
 }
 
-/* What stopped it, and how it goes on. */
+/* What stopped the thread, and how it goes on. */
 static void
 go_on(int status)
 {
-	enum __ptrace_request how = PTRACE_CONT;
-	int sig = WSTOPSIG(status);
+	int how = PTRACE_CONT, sig = WSTOPSIG(status);
 
 	if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8))
 		how = on_call();
 	else if (sig == (SIGTRAP | 0x80))
 		on_exit_from_call();
-	if ((sig & 0x7f) == SIGTRAP)
+	if (how == 0)
+		return;
+	/* A new thread begins with a SIGSTOP. */
+	if ((sig & 0x7f) == SIGTRAP || (sig == SIGSTOP && at->tid != pid))
 		sig = 0;
-	if (ptrace(how, pid, NULL, (void *)(intptr_t)sig) == -1 &&
+	if (ptrace((enum __ptrace_request)how, at->tid, NULL,
+		(void *)(intptr_t)sig) == -1 &&
 	    errno != ESRCH)
 		die("ptrace");
 }
 
-/* A thread or child of it: it is not struck, but stops at the filter too. */
+/* A child of it: it is not struck, but stops at the filter too. */
 static void
 let_go_on(pid_t other, int status)
 {
 	int sig = WSTOPSIG(status) & 0x7f;
 
-	if (!WIFSTOPPED(status))
-		return;
 	if (sig == SIGTRAP || sig == SIGSTOP)
 		sig = 0;
 	ptrace(PTRACE_CONT, other, NULL, (void *)(intptr_t)sig);
+}
+
+/* Those over which the disk has taken its time make their call. */
+static void
+release(void)
+{
+	struct tracee *held;
+
+	for (size_t i = 0; (held = tracees_held(i)) != NULL;) {
+		at = held;
+		if (is_slow()) {
+			i++;
+			continue;
+		}
+		at->held_ns = 0;
+		at->let_go = 1;
+		go_on(SIGTRAP << 8 | PTRACE_EVENT_SECCOMP << 16 | 0x7f);
+	}
+}
+
+/* Who has stopped or ended. */
+static pid_t
+next(int *status)
+{
+	const struct timespec a_moment = {0, 500000};
+	pid_t who;
+
+	for (;;) {
+		release();
+		who = waitpid(-1, status,
+		    tracees_held(0) != NULL ? __WALL | WNOHANG : __WALL);
+		if (who > 0)
+			return who;
+		if (who == -1 && errno != EINTR)
+			die("waitpid");
+		if (who == 0)
+			nanosleep(&a_moment, NULL);
+	}
 }
 
 static void
@@ -454,15 +433,15 @@ trace(void)
 		die("PTRACE_SETOPTIONS");
 	signal(SIGTERM, pass_on);
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
-	for (;;) {
-		who = waitpid(-1, &status, __WALL);
-		if (who == -1 && errno != EINTR)
-			die("waitpid");
-		if (who == pid && !WIFSTOPPED(status))
-			break;
-		if (who == pid)
+	while ((who = next(&status)) != pid || WIFSTOPPED(status)) {
+		if (!WIFSTOPPED(status)) {
+			tracees_gone(who);
+			continue;
+		}
+		at = tracees_get(who);
+		if (at->process == pid)
 			go_on(status);
-		else if (who != -1)
+		else
 			let_go_on(who, status);
 	}
 	report();
@@ -505,6 +484,15 @@ set_action(const char *name)
 }
 
 static void
+set_slow(const char *how)
+{
+	if (strchr(how, '/') != NULL)
+		opts.slow_file = how;
+	else
+		opts.slow_ns = strtol(how, NULL, 10) * NS_PER_MS;
+}
+
+static void
 set_option(int c)
 {
 	switch (c) {
@@ -527,6 +515,9 @@ set_option(int c)
 		opts.power = 1;
 		opts.seed = strtoul(optarg, NULL, 10);
 		break;
+	case 'w':
+		set_slow(optarg);
+		break;
 	default:
 		exit(EXIT_NOT_HERE);
 	}
@@ -538,13 +529,13 @@ main(int argc, char **argv)
 	char dir[PATH_MAX];
 	int c;
 
-	while ((c = getopt(argc, argv, "+a:c:d:n:o:p:")) != -1)
+	while ((c = getopt(argc, argv, "+a:c:d:n:o:p:w:")) != -1)
 		set_option(c);
 	if (opts.dir == NULL || optind == argc ||
 	    realpath(opts.dir, dir) == NULL) {
 		fprintf(stderr,
 		    "usage: killat -d DIR [-n N] [-a ACTION] "
-		    "[-c CALLS] [-p SEED] [-o FILE] COMMAND...\n");
+		    "[-c CALLS] [-p SEED] [-o FILE] [-w SLOW] COMMAND...\n");
 		return EXIT_NOT_HERE;
 	}
 	opts.dir = dir;

@@ -4,11 +4,15 @@
  *
  *	killat.c   options; the command under ptrace(2); what a strike does
  *	calls.c    the calls that count, and what each can fail with
+ *	place.c    which file a call is about
+ *	tracees.c  the threads of the command
  *	power.c    what of a directory would be left if the power failed now
  *
- *	killat -d DIR [-n N] [-a ACTION] [-c CALLS] [-p SEED] [-o FILE] COMMAND...
+ *	killat -d DIR [-n N] [-a ACTION] [-c CALLS] [-p SEED] [-o FILE]
+ *	       [-w SLOW] COMMAND...
  *
- * Counted are calls on files in DIR and on stream sockets.  A seccomp(2) filter
+ * Counted are calls on files in DIR and on stream sockets, of all threads of the
+ * command, but not of its children.  A seccomp(2) filter
  * stops the command at those in the table only, so that it is not much slower
  * than without.  -n 0 (the default) only counts; FILE is told
  *
@@ -31,15 +35,21 @@
  * With an error as the action those calls count that can fail with it.  With -p
  * the kill is a power cut: DIR is then what was synced (power.h).
  *
+ * With -w the disk is slow: each fdatasync(2) in DIR begins, and counts, only
+ * after so many milliseconds, or when the file of that name (it has a / in it)
+ * is gone.  The thread waits for it, and only that.
+ *
  * The exit status is that of the command, 137 if it was killed; 125 if there is
  * no such thing here.  x86-64 only: there calls can be changed in place.
  */
 #ifndef KILLAT_H
 #define KILLAT_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 /* --- calls.c ---------------------------------------------------------------- */
 
@@ -72,6 +82,36 @@ extern const size_t calls_count;
 
 /* The row of call NR, or NULL. */
 const struct calls_row *calls_find(long nr);
+
+/* --- place.c: which file is it? ---------------------------------------------- */
+
+/* The path that call C of process PID, with these registers, is about. */
+void place_of(pid_t pid, const struct calls_row *c,
+    const struct user_regs_struct *r, char path[PATH_MAX]);
+/* Is that, of a call on FD or a path, in DIR or a stream socket? */
+int place_is_ours(pid_t pid, const struct calls_row *c, int fd,
+    const char *path, const char *dir);
+
+/* --- tracees.c --------------------------------------------------------------- */
+
+struct tracee {
+	pid_t tid, process;
+	/* Behind the next exit from a call. */
+	const struct calls_row *syncing;
+	int fail_at_exit, restore_at_exit;
+	struct user_regs_struct before;
+	/* Since then it stands at a call that the disk takes its time over; 0:
+	 * it does not. */
+	int64_t held_ns;
+	int let_go; /* the call was held and is not any more */
+};
+
+/* That of TID, which is stopped. */
+struct tracee *tracees_get(pid_t tid);
+/* TID has ended. */
+void tracees_gone(pid_t tid);
+/* Number I, from 0, of those that are held; NULL: there are not so many. */
+struct tracee *tracees_held(size_t i);
 
 /* --- power.c ---------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ class Row:
     traces, rotate = 12, 4
     keep = '0'  # bytes of sent/: what is gone must be there
     pages = 12  # so many more and all fits
+    slow_ms = 0  # each fdatasync takes so much more time
 
     def prepare(self, w):
         """The state before, in an empty world."""
@@ -218,6 +219,7 @@ class Prober(Row):
     """the Prober goes on with a cycle: each address is probed once, though all
     are sent again; records, log and snapshots of its checkpoint"""
     pages = 90
+    slow_ms = 5  # what is done beside it is done before its end
     # One address twice: it is held, and probed twice.
     asked = {1: ['11.0.0.%d' % (1 + i % 5) for i in range(6)],
              2: ['11.0.0.2', '2400:1::1', '11.1.0.9', '11.9.0.1']}
@@ -262,6 +264,7 @@ class Prober(Row):
 class Acks(Prober):
     """... and what was acknowledged is not sent again (a second each: acks are
     that slow)"""
+    slow_ms = 60  # an ack too early would be out before the sync is struck
 
     def strike(self, w, how):
         path = w.dir + '/p'

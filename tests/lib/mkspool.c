@@ -3,7 +3,7 @@
  * from spool to archive.
  *
  *	mkspool -d SPOOL -n TRACES [-r N] [-s N] [-l LISTS] [-x N] [-h N]
- *	        [-c CYCLE] [-m MONITOR] [-p US] [-f N] [-w] [-e]
+ *	        [-c CYCLE] [-m MONITOR] [-p US] [-f N] [-w] [-e] [-y]
  *
  * Trace I (from 1) has user id I, which is also its record number: a spool in
  * which I were missing or twice would show it.  After a kill the next run goes
@@ -18,6 +18,7 @@
  *	-w	then wait for SIGTERM, sealing at SIGUSR1 (or just seal at
  *		SIGUSR1 while writing)
  *	-e	end the cycles at the end
+ *	-y	sync in a second thread
  *	-p US	pause after each trace
  *	-h N	each trace has N hops
  *	-x N	in each list N more addresses were asked for and refused
@@ -40,6 +41,7 @@
 #include "common/scan.h"
 #include "common/segment.h"
 #include "common/segment_dir.h"
+#include "common/syncer.h"
 
 #define CYCLE 1700006400u /* 2023-11-15 00:00:00 UTC */
 #define LISTS_MAX 16
@@ -49,7 +51,7 @@
 static struct {
 	const char *dir, *monitor;
 	uint32_t n, from, rotate, step, lists, pause_us, hops, refused, cycle;
-	int wait, end;
+	int wait, end, beside;
 } opts = {.monitor = "mon", .lists = 1, .hops = 1, .cycle = CYCLE};
 
 static volatile sig_atomic_t rotate_now, stop_now;
@@ -113,7 +115,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:m:n:f:r:s:l:p:h:x:c:we")) != -1) {
+	while ((c = getopt(argc, argv, "d:m:n:f:r:s:l:p:h:x:c:wey")) != -1) {
 		if (c == 'd')
 			opts.dir = optarg;
 		else if (c == 'm')
@@ -122,6 +124,8 @@ options(int argc, char **argv)
 			opts.wait = 1;
 		else if (c == 'e')
 			opts.end = 1;
+		else if (c == 'y')
+			opts.beside = 1;
 		else
 			set_number((char)c);
 	}
@@ -216,6 +220,10 @@ static int
 put_some_time(struct segment_writer *w, int cycle, uint32_t i)
 {
 	while (put(w, cycle, i) == -1) {
+		if (segment_is_syncing(w)) {
+			segment_settle(w, clock_mono_ns());
+			continue;
+		}
 		nap(20000);
 		if (rotate_now)
 			rotate(w);
@@ -261,6 +269,7 @@ main(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	cfg.dir = opts.dir;
 	cfg.monitor = opts.monitor;
+	cfg.syncer = opts.beside ? syncer_new() : NULL;
 	w = segment_open(&cfg, clock_mono_ns(), &why);
 	if (w == NULL)
 		log_fatal(EXIT_TEMPORARY, "%s: %s", why, strerror(errno));
@@ -290,5 +299,6 @@ main(int argc, char **argv)
 		    w, cycles[l], opts.cycle + opts.n * opts.step);
 	if (segment_close(w, clock_mono_ns()) == -1)
 		log_fatal(EXIT_TEMPORARY, "cannot seal: %s", strerror(errno));
+	syncer_free(cfg.syncer);
 	return EXIT_DONE;
 }

@@ -84,7 +84,9 @@ write_log(struct framelog *f)
 	assert_int_equal(framelog_replace(f, "head 0", "old", 3), 0);
 	assert_int_equal(framelog_replace(f, "head 1", "first", 5), 0);
 	assert_int_equal(framelog_append(f, "second", 6), 0);
+	assert_int_equal(framelog_synced(f), 0);
 	assert_int_equal(framelog_append(f, "third", 5), 0);
+	assert_int_equal(framelog_synced(f), 0);
 }
 
 static void

@@ -1,0 +1,304 @@
+/*
+ * segment on a slow disk: while a sync is under way by another thread records are
+ * taken, up to a limit, and the file stands still; whoever needs the sync waits
+ * for it; and when it fails in the end nothing is lost or there twice.
+ */
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/syncer.h"
+#include "tests/unit/slowdisk.h"
+#include "tests/unit/spool.h"
+
+#define NAP_US 50000 /* who does not wait has gone on in that time */
+
+static struct syncer *syncer;
+
+static int
+setup(void **state)
+{
+	slowdisk_hold(0);
+	slowdisk.calls = slowdisk.let = 0;
+	syncer = syncer_new();
+	return spool_setup(state);
+}
+
+static int
+teardown(void **state)
+{
+	syncer_free(syncer);
+	return spool_teardown(state);
+}
+
+static char *
+path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/spool/%s", spool, name);
+	return path;
+}
+
+static off_t
+size_of(const char *name)
+{
+	struct stat st;
+
+	return stat(path_of(name), &st) == -1 ? -1 : st.st_size;
+}
+
+/* Batches of some records, a sync behind each, at most 2000 bytes behind. */
+static struct segment_writer *
+open_slow(void)
+{
+	const struct segment_config cfg = {.batch_bytes = 300,
+	    .sync_bytes = 300,
+	    .wait_bytes = 2000,
+	    .syncer = syncer};
+
+	return open_writer(&cfg);
+}
+
+/* Put traces from number I on until the disk has the first sync to do; the
+ * number of the next. */
+static uint32_t
+until_syncing(struct segment_writer *w, int c, uint32_t i)
+{
+	int calls = slowdisk.calls;
+
+	while (!segment_is_syncing(w))
+		assert_int_equal(put_trace(w, c, i++), 0);
+	slowdisk_await(calls + 1);
+	return i;
+}
+
+static void
+finish(struct segment_writer *w, size_t n)
+{
+	struct books b;
+
+	slowdisk_hold(0);
+	assert_int_equal(segment_close(w, 9), 0);
+	read_spool(&b);
+	assert_books(&b, n);
+}
+
+static void
+test_goes_on(void **state)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0);
+	uint32_t i, first;
+	off_t size;
+
+	(void)state;
+	slowdisk_hold(1);
+	first = i = until_syncing(w, c, 0);
+	size = size_of("1.open");
+	for (; i < first + 10; i++)
+		assert_int_equal(put_trace(w, c, i), 0);
+	assert_int_equal(segment_tick(w, 9 * NS_PER_SEC), SEGMENT_OK);
+	assert_int_equal(segment_poll(w, 2), 0);
+	assert_int_equal(segment_durable(w), 0);
+	assert_int_equal(size_of("1.open"), size);
+	/* Then all that has gathered is the next batch. */
+	slowdisk_let(0);
+	while (!segment_poll(w, 3))
+		usleep(100);
+	assert_int_equal(segment_durable(w), first);
+	assert_true(size_of("1.open") > size);
+	assert_true(segment_is_syncing(w));
+	finish(w, i);
+}
+
+static void
+test_limit(void **state)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0);
+	uint32_t i;
+
+	(void)state;
+	slowdisk_hold(1);
+	i = until_syncing(w, c, 0);
+	while (put_trace(w, c, i) == 0)
+		assert_true(i++ < 1000);
+	assert_true(segment_is_full(w));
+	assert_int_equal(segment_tick(w, 2), SEGMENT_FULL);
+	assert_non_null(strstr(segment_reason(w), "1.open: the disk is slow"));
+	slowdisk_let(0);
+	while (!segment_poll(w, 3))
+		usleep(100);
+	assert_false(segment_is_full(w));
+	assert_int_equal(segment_tick(w, 4), SEGMENT_OK);
+	assert_int_equal(put_trace(w, c, i++), 0);
+	finish(w, i);
+}
+
+/* A call that must wait, and who lets the disk go on in the meantime. */
+static void *
+let_later(void *arg)
+{
+	(void)arg;
+	usleep(NAP_US);
+	/* Not sealed before what is in it is durable. */
+	slowdisk.fds[63] = (int)size_of("1.warts");
+	slowdisk_hold(0);
+	return NULL;
+}
+
+static int
+do_close(struct segment_writer *w)
+{
+	return segment_close(w, 2);
+}
+
+static int
+do_rotate(struct segment_writer *w)
+{
+	return segment_rotate(w, 2);
+}
+
+static int
+do_sync(struct segment_writer *w)
+{
+	return segment_sync(w, 2);
+}
+
+static void
+test_waits(void **state)
+{
+	int (*const calls[])(struct segment_writer *) = {
+	    do_sync, do_rotate, do_close};
+	struct segment_writer *w;
+	pthread_t other;
+	uint32_t i;
+	int c;
+
+	for (size_t k = 0; k < 3; k++) {
+		w = open_slow();
+		c = begin_cycle(w, 1, 0);
+		slowdisk_hold(1);
+		i = until_syncing(w, c, 0);
+		assert_int_equal(put_trace(w, c, i++), 0);
+		assert_int_equal(
+		    pthread_create(&other, NULL, let_later, NULL), 0);
+		assert_int_equal(calls[k](w), 0);
+		pthread_join(other, NULL);
+		assert_int_equal(slowdisk.fds[63], -1);
+		if (calls[k] != do_close) {
+			assert_int_equal(segment_durable(w), i);
+			finish(w, i);
+		}
+		teardown(state);
+		setup(state);
+	}
+}
+
+/* The sync fails when more has been taken.  Whoever finds it sees to it, and then
+ * does what it has to. */
+static int
+do_tick(struct segment_writer *w)
+{
+	assert_int_equal(segment_tick(w, 3), SEGMENT_SUSPECT);
+	return 0;
+}
+
+static int
+do_poll(struct segment_writer *w)
+{
+	while (!segment_poll(w, 3))
+		usleep(100);
+	return do_tick(w);
+}
+
+static int
+do_wait(struct segment_writer *w)
+{
+	segment_settle(w, 3);
+	return do_tick(w);
+}
+
+static void
+test_fails(void **state)
+{
+	int (*const calls[])(struct segment_writer *) = {
+	    do_poll, do_wait, do_sync, do_rotate, do_close};
+	struct segment_writer *w;
+	struct books b;
+	uint32_t i;
+	int c;
+
+	for (size_t k = 0; k < 5; k++) {
+		w = open_slow();
+		c = begin_cycle(w, 1, 0);
+		slowdisk_hold(1);
+		i = until_syncing(w, c, 0);
+		for (int n = 0; n < 10; n++)
+			assert_int_equal(put_trace(w, c, i++), 0);
+		slowdisk_let(EIO);
+		/* Nor is the failed one tried again. */
+		slowdisk_hold(0);
+		assert_int_equal(calls[k](w), 0);
+		if (calls[k] != do_close)
+			assert_int_equal(segment_close(w, 9), 0);
+		read_spool(&b);
+		assert_books(&b, i);
+		teardown(state);
+		setup(state);
+	}
+}
+
+/* Anything in any order, with a disk that now and then fails. */
+static void
+random_life(unsigned int seed)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0);
+	uint32_t n = 0;
+
+	for (int step = 0; step < 300; step++) {
+		slowdisk_hold(rand_r(&seed) % 2);
+		if (rand_r(&seed) % 8 == 0)
+			slowdisk_let(rand_r(&seed) % 2 ? EIO : 0);
+		for (int k = rand_r(&seed) % 8; k > 0; k--)
+			n += put_trace(w, c, n) == 0;
+		segment_poll(w, step);
+		if (rand_r(&seed) % 8 == 0)
+			segment_tick(w, step);
+		if (rand_r(&seed) % 32 == 0) {
+			slowdisk_hold(0);
+			segment_rotate(w, step);
+		}
+	}
+	slowdisk_hold(0);
+	slowdisk_heal();
+	while (segment_is_syncing(w))
+		segment_tick(w, 300);
+	finish(w, n);
+}
+
+static void
+test_random(void **state)
+{
+	for (unsigned int seed = 1; seed <= 40; seed++) {
+		random_life(seed);
+		teardown(state);
+		setup(state);
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_goes_on),
+	    T(test_limit),
+	    T(test_waits),
+	    T(test_fails),
+	    T(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
