@@ -67,13 +67,19 @@ open_raw(int af)
 	/* IPPROTO_RAW implies that we write the IP header (raw(7)). */
 	int fd =
 	    socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
-	int one = 1;
+	int one = 1, probe4 = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE;
 
-	/* Without this the kernel does not tell of a full queue (ip(7)). */
-	if (af == AF_INET)
+	/* Without RECVERR the kernel does not tell of a full queue (ip(7)).
+	 * What it has learned of path MTUs is not to stop a probe. */
+	if (af == AF_INET) {
 		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
-	else
+		setsockopt(
+		    fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe4, sizeof(probe4));
+	} else {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe6,
+		    sizeof(probe6));
+	}
 	return fd;
 }
 
