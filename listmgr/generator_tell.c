@@ -122,8 +122,8 @@ is_later(const struct generator *g)
 }
 
 /* What was in the pipe when it was told may be the begin of a cycle that does
- * not know of it; then it is done twice as soon as the process reads it, and
- * not lost. */
+ * not know of it; then another is begun as soon as the process reads the order.
+ * A process that is killed before it does takes the order with it. */
 void
 generator_begins(struct generator *g, uint32_t cycle)
 {
