@@ -505,7 +505,7 @@ go_back(struct place *p, struct placed *d, struct generator *g)
 	put(p, d, STORE_BAD, d->bad);
 	put(p, d, STORE_GEN, d->gen);
 	/* What the bad one asked for is not the old one's to do. */
-	g->due = g->untold = 0;
+	generator_due_none(g);
 	set_due(p, d, NULL, 0);
 	run(p);
 	/* Run in the same way, with other files: it was not restarted so. */
