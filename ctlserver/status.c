@@ -422,5 +422,8 @@ status_print(const char *dir)
 	if (beats != -1)
 		close(beats);
 	repo_close(&repo);
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+	if (fflush(stdout) == 0)
+		return EXIT_DONE;
+	log_warn("standard output: %s", strerror(errno));
+	return EXIT_TEMPORARY;
 }

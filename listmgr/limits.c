@@ -105,7 +105,7 @@ print_dnp(const struct signed_release *r)
 /* Replace PATH (NULL: nowhere) by TEXT, which is freed.  1 when it was another
  * file before, 0 when not, or when it cannot be done. */
 static int
-replace(const char *path, char *text)
+replace(const char *path, char *text, int *said)
 {
 	char *old;
 	size_t len;
@@ -119,17 +119,19 @@ replace(const char *path, char *text)
 	if (path != NULL && !same) {
 		rc = atomicfile_write(
 			 AT_FDCWD, path, text, strlen(text), 0644) == 0;
-		if (!rc)
+		/* It is tried each second, and said when it is another. */
+		if (!rc && *said != errno)
 			log_warn("%s: %s: the Prober is not told", path,
 			    strerror(errno));
+		*said = rc ? 0 : errno;
 	}
 	free(text);
 	return rc;
 }
 
 int
-limits_write(
-    const struct settings *s, const struct limits *l, const struct store *st)
+limits_write(const struct settings *s, const struct limits *l,
+    const struct store *st, int said[2])
 {
 	int news = 0;
 
@@ -138,6 +140,6 @@ limits_write(
 	 * the limits say stop; but a Prober can be started. */
 	if (st->trust.release.version != 0 ||
 	    (s->dnp != NULL && access(s->dnp, F_OK) == -1))
-		news = replace(s->dnp, print_dnp(&st->trust.release));
-	return news | replace(s->limits, limits_print(l));
+		news = replace(s->dnp, print_dnp(&st->trust.release), &said[0]);
+	return news | replace(s->limits, limits_print(l), &said[1]);
 }

@@ -81,9 +81,10 @@ void limits_judge(
 char *limits_print(const struct limits *l);
 
 /* Write the files that S names, if they are to be others than they are.  Non-zero
- * when one was written: the Prober is to be told.  What cannot be done is logged. */
-int limits_write(
-    const struct settings *s, const struct limits *l, const struct store *st);
+ * when one was written: the Prober is to be told.  What cannot be done is logged
+ * once: SAID is at first 0, and then the last errno of each. */
+int limits_write(const struct settings *s, const struct limits *l,
+    const struct store *st, int said[2]);
 
 /* --- rate.c: pure -------------------------------------------------------------- */
 
