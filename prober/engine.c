@@ -198,7 +198,8 @@ record(struct engine *e)
 		t->m->tech->record(t, &rec);
 		rec.number = t->number;
 		if (t->halted)
-			finish_mark(&rec);
+			finish_mark(
+			    &rec, WARTS_STOP_HALTED, WARTS_PING_STOP_HALTED);
 		rc = output_record(e->out, t->lc->out, &rec);
 		window_scratch_reset();
 		if (rc == -1) {
