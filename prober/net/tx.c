@@ -180,9 +180,9 @@ tx_send(struct tx *tx, struct tx_frame *frames, int n)
 	enum tx_way way = WAYS, before;
 	union tx_name name;
 	socklen_t len = 0;
-	int stale;
+	int i = 0, stale;
 
-	for (int i = 0; i < n; i++) {
+	while (i < n) {
 		struct tx_frame *f = &frames[i];
 
 		before = way;
@@ -195,17 +195,14 @@ tx_send(struct tx *tx, struct tx_frame *frames, int n)
 			len = name_packet(&name.ll, f);
 		}
 		f->tx_ns = clock_wall_ns();
-		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) ==
+		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) !=
 		    -1) {
-			if (stale) { /* by the way it would have gone anyway */
-				way = WAYS;
-				i--;
-				continue;
-			}
+			i++;
+		} else if (!stale) {
 			if (tx->fds[way] == -1)
 				errno = EAFNOSUPPORT;
 			return i > 0 ? i : -1;
-		}
+		} /* else again, by the way it would have gone anyway */
 	}
 	return n;
 }
