@@ -3,12 +3,12 @@
  * something is made or has gone wrong, not for packets.
  */
 #include <net/if.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/sockaddr.h"
 #include "prober/net/net.h"
 
 static int
@@ -62,19 +62,11 @@ iface_any(void)
 int
 iface_has(const struct addr *a)
 {
-	sa_family_t af = a->family == ADDR_IPV4 ? AF_INET : AF_INET6;
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} u = {.sa = {.sa_family = af}};
-	int fd = socket(af, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+	union sockaddr_any sa;
+	socklen_t len = sockaddr_make(&sa, a, 0);
+	int fd = socket(sockaddr_family(a), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = bind(fd, &sa.sa, len);
 
-	if (a->family == ADDR_IPV4)
-		memcpy(&u.in.sin_addr, a->b, 4);
-	else
-		memcpy(&u.in6.sin6_addr, a->b, 16);
-	rc = bind(fd, &u.sa, sizeof(u));
 	close(fd);
 	return rc == 0;
 }
