@@ -12,21 +12,23 @@
 #include "prober/net/net.h"
 
 static int
-ask(struct ifreq *ifr, struct iface *out)
+ask(const char *name, struct iface *out)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = -1;
+	struct ifreq ifr = {0};
 
+	memset(out, 0, sizeof(*out));
 	if (fd == -1)
 		return -1;
-	if (ioctl(fd, SIOCGIFMTU, ifr) == 0)
+	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
 		out->mtu =
-		    (uint16_t)(ifr->ifr_mtu < 65535 ? ifr->ifr_mtu : 65535);
-	if (ioctl(fd, SIOCGIFFLAGS, ifr) == 0) {
-		out->loopback = (ifr->ifr_flags & IFF_LOOPBACK) != 0;
-		out->has_arp =
-		    !(ifr->ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
-		out->running = (ifr->ifr_flags & IFF_UP) != 0 &&
-		    (ifr->ifr_flags & IFF_RUNNING) != 0;
+		    (uint16_t)(ifr.ifr_mtu < 65535 ? ifr.ifr_mtu : 65535);
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0) {
+		out->loopback = (ifr.ifr_flags & IFF_LOOPBACK) != 0;
+		out->has_arp = !(ifr.ifr_flags & (IFF_NOARP | IFF_POINTOPOINT));
+		out->running = (ifr.ifr_flags & IFF_UP) != 0 &&
+		    (ifr.ifr_flags & IFF_RUNNING) != 0;
 		rc = 0;
 	}
 	close(fd);
@@ -36,12 +38,13 @@ ask(struct ifreq *ifr, struct iface *out)
 int
 iface_ask(int ifindex, struct iface *out)
 {
-	struct ifreq ifr = {0};
+	char name[IF_NAMESIZE];
 
-	memset(out, 0, sizeof(*out));
-	if (if_indextoname((unsigned int)ifindex, ifr.ifr_name) == NULL)
+	if (if_indextoname((unsigned int)ifindex, name) == NULL) {
+		memset(out, 0, sizeof(*out));
 		return -1;
-	return ask(&ifr, out);
+	}
+	return ask(name, out);
 }
 
 int
@@ -52,8 +55,7 @@ iface_any(void)
 	int found = 0;
 
 	for (struct if_nameindex *n = all; n && n->if_index && !found; n++)
-		found = iface_ask((int)n->if_index, &i) == 0 && i.running &&
-		    !i.loopback;
+		found = ask(n->if_name, &i) == 0 && i.running && !i.loopback;
 	if (all != NULL)
 		if_freenameindex(all);
 	return found;
