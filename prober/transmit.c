@@ -24,7 +24,7 @@
 #include "common/xmalloc.h"
 #include "prober/prober.h"
 
-#define TX_RETRY_NS NS_PER_MS
+#define TX_RETRY_NS (NS_PER_MS / 4)
 #define PUT_OFF_NS (100 * NS_PER_MS) /* then twice as long each time */
 #define PUT_OFFS_MAX 7 /* 12.7 s in all; as many as a task can count */
 #define HEADERS_MAX 128 /* bytes in front of a payload */
@@ -239,6 +239,7 @@ void
 transmit(struct engine *e, uint32_t credits)
 {
 	struct batch *b = &e->batch;
+	uint32_t now;
 	int n;
 
 	if (b->first < b->count) {
@@ -247,13 +248,16 @@ transmit(struct engine *e, uint32_t credits)
 		drop_overtaken(b);
 	}
 	while (credits > 0) {
+		now = pacer_room(&e->pacer, e->window.now_ns);
+		if (now == 0)
+			return;
 		if (b->first == b->count)
 			build_batch(e, credits);
 		if (b->first == b->count) {
 			pacer_idle(&e->pacer);
 			return;
 		}
-		n = send_batch(e, credits);
+		n = send_batch(e, credits < now ? credits : now);
 		if (n == -1)
 			return;
 		credits -= (uint32_t)n;
