@@ -201,19 +201,9 @@ incoming_begin(struct incoming *in, const struct offer *o)
 int
 incoming_write(struct incoming *in, const void *data, size_t len)
 {
-	const uint8_t *p = data;
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(in->fd, p, len, (off_t)in->size);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		in->size += (uint64_t)n;
-		p += n;
-		len -= (size_t)n;
-	}
+	if (atomicfile_pwrite(in->fd, data, len, (off_t)in->size) == -1)
+		return -1;
+	in->size += len;
 	return 0;
 }
 

@@ -191,18 +191,9 @@ static int
 append(struct feed_log *l, int fd, uint64_t end, const struct wbuf *lines)
 {
 	/* What a kill left behind the last whole line. */
-	if (ftruncate(fd, (off_t)end) == -1)
+	if (ftruncate(fd, (off_t)end) == -1 ||
+	    atomicfile_pwrite(fd, lines->p, lines->len, (off_t)end) == -1)
 		return -1;
-	for (size_t done = 0; done < lines->len;) {
-		ssize_t n = pwrite(fd, lines->p + done, lines->len - done,
-		    (off_t)(end + done));
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		done += (size_t)n;
-	}
 	l->length = end + lines->len;
 	return fsync(fd);
 }
