@@ -12,6 +12,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/ledger.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
@@ -24,10 +25,9 @@
 static int
 open_below(int dir, const char *name)
 {
-	int fd = atomicfile_mkdir(dir, name, 0755), saved = errno;
+	int fd = atomicfile_mkdir(dir, name, 0755);
 
-	close(dir);
-	errno = saved;
+	fd_close(dir);
 	return fd;
 }
 
