@@ -13,9 +13,12 @@
 
 #include "prober/prober.h"
 
+#define AHEAD 8 /* a task is fetched so many before its turn */
+
 void
-timeout_init(struct timeout *to)
+timeout_init(struct timeout *to, const struct pool *tasks)
 {
+	to->tasks = tasks;
 	to->n = 0;
 }
 
@@ -96,7 +99,7 @@ timeout_add(struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns)
 	assert(t->due_ns >= to->classes[i].last_ns);
 	to->classes[i].last_ns = t->due_ns;
 	t->timeout = i & (TIMEOUT_CLASSES - 1);
-	t->at = fifo_push(&to->classes[i].fifo, t);
+	t->at = fifo_push(&to->classes[i].fifo, t->id);
 }
 
 void
@@ -111,13 +114,22 @@ timeout_ns(const struct timeout *to, const struct task *t)
 	return to->classes[t->timeout].ns;
 }
 
+/* The first of class I; NULL when it is empty. */
+static inline struct task *
+first_of(const struct timeout *to, int i)
+{
+	uint32_t id = fifo_first(&to->classes[i].fifo);
+
+	return id != 0 ? pool_at(to->tasks, id) : NULL;
+}
+
 int64_t
 timeout_due(const struct timeout *to)
 {
 	int64_t due_ns = INT64_MAX;
 
 	for (int i = 0; i < to->n; i++) {
-		const struct task *t = fifo_first(&to->classes[i].fifo);
+		const struct task *t = first_of(to, i);
 
 		if (t != NULL && t->due_ns < due_ns)
 			due_ns = t->due_ns;
@@ -125,16 +137,26 @@ timeout_due(const struct timeout *to)
 	return due_ns;
 }
 
+/* The first of class I will be wanted now, and then those behind it. */
+static void
+fetch_ahead(const struct timeout *to, int i)
+{
+	uint32_t id = fifo_peek(&to->classes[i].fifo, AHEAD);
+
+	if (id != 0)
+		window_prefetch_task(pool_at(to->tasks, id));
+}
+
 struct task *
 timeout_pop(struct timeout *to, int64_t now_ns)
 {
 	for (int i = 0; i < to->n; i++) {
-		struct fifo *f = &to->classes[i].fifo;
-		const struct task *t = fifo_first(f);
+		struct task *t = first_of(to, i);
 
 		if (t != NULL && t->due_ns <= now_ns) {
-			window_prefetch_behind(f);
-			return fifo_pop(f);
+			fetch_ahead(to, i);
+			fifo_step(&to->classes[i].fifo);
+			return t;
 		}
 	}
 	return NULL;
