@@ -13,7 +13,7 @@
 
 #include "prober/prober.h"
 
-#define AHEAD 8 /* a task is fetched so many before its turn */
+#define AHEAD 24 /* a task is fetched so many places before its turn */
 
 void
 timeout_init(struct timeout *to, const struct pool *tasks)
@@ -137,14 +137,20 @@ timeout_due(const struct timeout *to)
 	return due_ns;
 }
 
-/* The first of class I will be wanted now, and then those behind it. */
+/* The first of class I is taken out; those behind it will be wanted next: as many
+ * more places come near as the head has moved, most of them holes. */
 static void
-fetch_ahead(const struct timeout *to, int i)
+take_first(const struct timeout *to, struct fifo *f)
 {
-	uint32_t id = fifo_peek(&to->classes[i].fifo, AHEAD);
+	uint32_t from = f->head, moved, id;
 
-	if (id != 0)
-		window_prefetch_task(pool_at(to->tasks, id));
+	fifo_step(f);
+	moved = f->head - from;
+	for (uint32_t n = 1; n <= moved && n <= AHEAD; n++) {
+		id = fifo_peek(f, AHEAD - n);
+		if (id != 0)
+			window_prefetch_task(pool_at(to->tasks, id));
+	}
 }
 
 struct task *
@@ -154,8 +160,7 @@ timeout_pop(struct timeout *to, int64_t now_ns)
 		struct task *t = first_of(to, i);
 
 		if (t != NULL && t->due_ns <= now_ns) {
-			fetch_ahead(to, i);
-			fifo_step(&to->classes[i].fifo);
+			take_first(to, &to->classes[i].fifo);
 			return t;
 		}
 	}

@@ -397,11 +397,12 @@ task_in(const struct window *w, const struct fifo *f, uint32_t n)
 struct task *
 window_take_ready(struct window *w)
 {
-	struct task *t = task_in(w, &w->ready, 0);
+	uint32_t id = fifo_pop(&w->ready);
+	struct task *t;
 
-	if (t == NULL)
+	if (id == 0)
 		return NULL;
-	fifo_step(&w->ready);
+	t = pool_at(&w->tasks, id);
 	t->where = TASK_IDLE;
 	return t;
 }
