@@ -379,7 +379,7 @@ turn(struct engine *e)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
 	window_prefetch_ready(
-	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH, 0);
+	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);

@@ -88,7 +88,6 @@ build_batch(struct engine *e, uint32_t most)
 	struct task *t;
 	int len, large = 0;
 
-	window_prefetch_ready(&e->window, (uint32_t)want, 1);
 	b->first = b->count = 0;
 	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
 		follow_route(e->link, t);
@@ -110,7 +109,7 @@ build_batch(struct engine *e, uint32_t most)
 		at += (len + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 	}
 	window_prefetch_ready(
-	    &e->window, (uint32_t)batch_of(most - (uint32_t)b->count), 0);
+	    &e->window, (uint32_t)batch_of(most - (uint32_t)b->count));
 }
 
 /* What waited for room may have been overtaken by a reply: not to be sent. */
