@@ -176,7 +176,7 @@ control_free(struct source *s)
 	}
 	free_runs(c);
 	while ((of = TAILQ_FIRST(&c->outfiles)) != NULL)
-		route_outfile_unref(c, of);
+		outfile_unref(c, of);
 	event_free(c->soon);
 	wbuf_clear(&c->body);
 	wbuf_clear(&c->text);
@@ -344,7 +344,7 @@ control_output(struct source *s)
 	const char *path = c->cfg->out->path;
 
 	route_init(c);
-	if (route_outfile_open(c, path, path, 0) == NULL)
+	if (outfile_open(c, path, path, 0) == NULL)
 		log_fatal(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	return &c->output;
 }
