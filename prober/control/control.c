@@ -8,13 +8,13 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sockaddr.h"
 #include "common/xmalloc.h"
 #include "prober/control/control.h"
 
@@ -237,14 +237,10 @@ control_shutdown(struct control *c, enum control_shutdown how)
 static void
 peer_name(struct control_listener *l, int fd, char *buf, size_t size)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} peer;
+	union sockaddr_any peer;
 	socklen_t len = sizeof(peer);
 	char text[ADDR_STRLEN];
-	struct addr a = {0};
+	struct addr a;
 	uint16_t port;
 
 	memset(&peer, 0, sizeof(peer));
@@ -253,12 +249,7 @@ peer_name(struct control_listener *l, int fd, char *buf, size_t size)
 		    l->control->named++);
 		return;
 	}
-	port = ntohs(peer.in.sin_port); /* at one place in both */
-	a.family = peer.sa.sa_family == AF_INET6 ? ADDR_IPV6 : ADDR_IPV4;
-	if (a.family == ADDR_IPV6)
-		memcpy(a.b, &peer.in6.sin6_addr, 16);
-	else
-		memcpy(a.b, &peer.in.sin_addr, 4);
+	a = sockaddr_addr(&peer, &port);
 	snprintf(buf, size, a.family == ADDR_IPV6 ? "%s.%u" : "%s:%u",
 	    addr_str(&a, text), port);
 }
