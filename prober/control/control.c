@@ -29,6 +29,23 @@ control_of(struct source *s)
 
 /* --- the engine's source -------------------------------------------------------- */
 
+/* Is ADDR in the engine: in progress, on hold, or in the queue, which is as
+ * short as what is wanted now?  What the engine had to put on hold would have
+ * left its feed's queue, and a file of few addresses would begin one cycle
+ * after the other. */
+static int
+is_busy(const struct engine *e, const struct addr *addr)
+{
+	if (window_find(&e->window, addr) != NULL ||
+	    hold_has(e->admit.hold, addr))
+		return 1;
+	for (uint32_t i = 0; i < e->admit.queue.count; i++) {
+		if (addr_equal(&cmdqueue_at(&e->admit.queue, i)->dst, addr))
+			return 1;
+	}
+	return 0;
+}
+
 static void
 control_refill(struct source *s)
 {
@@ -41,7 +58,7 @@ control_refill(struct source *s)
 	if (e->window.max != 0 && want > e->window.max - e->window.count)
 		want = e->window.max - e->window.count;
 	while (e->admit.queue.count < want && (j = round_take(c)) != NULL) {
-		if (window_find(&e->window, &j->dst) != NULL) {
+		if (is_busy(e, &j->dst)) {
 			jobs_block(c, j);
 			continue;
 		}
@@ -159,7 +176,7 @@ control_free(struct source *s)
 	}
 	free_runs(c);
 	while ((of = TAILQ_FIRST(&c->outfiles)) != NULL)
-		route_outfile_unref(c, of);
+		outfile_unref(c, of);
 	event_free(c->soon);
 	wbuf_clear(&c->body);
 	wbuf_clear(&c->text);
@@ -318,7 +335,7 @@ control_output(struct source *s)
 	const char *path = c->cfg->out->path;
 
 	route_init(c);
-	if (route_outfile_open(c, path, path, 0) == NULL)
+	if (outfile_open(c, path, path, 0) == NULL)
 		log_fatal(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	return &c->output;
 }
