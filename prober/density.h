@@ -16,8 +16,8 @@
 
 #include "common/clock.h"
 
-#define DENSITY_GRAIN_NS (50 * NS_PER_US)
-#define DENSITY_GRAINS 256 /* longer than the longest span */
+#define DENSITY_GRAIN_NS (125 * NS_PER_US)
+#define DENSITY_GRAINS 128 /* longer than the longest span */
 
 enum density_span { DENSITY_MS, DENSITY_TEN, DENSITY_SPANS };
 
