@@ -158,7 +158,7 @@ chan_connect(const char *address, const char **why)
 const char *
 chan_check(const char *address)
 {
-	union any_sockaddr sa;
+	union sockaddr_any sa;
 	socklen_t len;
 
 	return scan_address(address, &sa, &len);
