@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/thread.h"
 #include "common/xmalloc.h"
 
 struct syncer {
@@ -61,19 +61,6 @@ run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the first thread. */
-static void
-start(struct syncer *s)
-{
-	sigset_t all, old;
-
-	s->may_start = 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	s->started = pthread_create(&s->thread, NULL, run, s) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* --- the owner ------------------------------------------------------------ */
 
 struct syncer *
@@ -116,8 +103,10 @@ syncer_submit(struct syncer_job *j, int fd)
 	assert(j->state == SYNCER_IDLE);
 	j->fd = fd;
 	j->next = NULL;
-	if (s != NULL && s->may_start)
-		start(s);
+	if (s != NULL && s->may_start) {
+		s->may_start = 0;
+		s->started = thread_start(&s->thread, run, s) == 0;
+	}
 	if (s == NULL || !s->started) {
 		sync_now(j);
 		return;
