@@ -147,6 +147,7 @@ give_one(struct chan *c)
 
 	if (c->body > 0)
 		return give_body(c);
+	assert(c->ops->line != NULL && c->ops->bad != NULL);
 	r = line_next(&c->lines, &line);
 	if (r == LINE_MORE)
 		return 0;
@@ -181,6 +182,7 @@ end_of_input(struct chan *c)
 		do_close(c, "closed by peer inside a body");
 		return;
 	}
+	assert(c->ops->bad != NULL);
 	r = line_last(&c->lines, &line);
 	if (r != LINE_MORE)
 		c->ops->bad(c, c->lines.number, line_reason(r), c->arg);

@@ -28,7 +28,9 @@ struct event_base;
 struct chan;
 
 struct chan_ops {
-	/* A line without its \n; may be changed, is gone afterwards. */
+	/* A line without its \n; may be changed, is gone afterwards.  `line'
+	 * and `bad' may be NULL where all that comes is bodies: whenever the
+	 * loop runs, chan_expect() has announced one that is not over. */
 	void (*line)(struct chan *c, char *line, void *arg);
 	/* Bytes of a body that chan_expect() announced, as they come.  May be
 	 * NULL where nothing is announced. */
@@ -85,7 +87,8 @@ void chan_printf(struct chan *c, const char *fmt, ...)
 void chan_write(struct chan *c, const void *p, size_t len);
 
 /* The next LEN bytes in are a body and go to ops->data.  To be called from
- * ops->line. */
+ * ops->line, from ops->data with the last bytes of a body, or before the loop
+ * runs. */
 void chan_expect(struct chan *c, uint64_t len);
 
 /* Stop reading and giving out (also in the middle of what was read), and go

@@ -10,21 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "common/addr.h"
+#include "common/fd.h"
 #include "common/scan.h"
-
-union any_sockaddr {
-	struct sockaddr sa;
-	struct sockaddr_un un;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
+#include "common/sockaddr.h"
 
 static const char *
-unix_address(const char *path, union any_sockaddr *out, socklen_t *len)
+unix_address(const char *path, union sockaddr_any *out, socklen_t *len)
 {
 	if (strlen(path) >= sizeof(out->un.sun_path))
 		return "socket path too long";
@@ -37,7 +30,7 @@ unix_address(const char *path, union any_sockaddr *out, socklen_t *len)
 /* HOST (N bytes, without brackets) and PORT. */
 static const char *
 inet_address(const char *host, size_t n, const char *port,
-    union any_sockaddr *out, socklen_t *len)
+    union sockaddr_any *out, socklen_t *len)
 {
 	char buf[ADDR_STRLEN];
 	struct addr a;
@@ -51,22 +44,12 @@ inet_address(const char *host, size_t n, const char *port,
 		return "not an IP address";
 	if (scan_u32(port, 0, 65535, &p) == -1)
 		return "not a port number";
-	if (a.family == ADDR_IPV4) {
-		out->in.sin_family = AF_INET;
-		out->in.sin_port = htons((uint16_t)p);
-		memcpy(&out->in.sin_addr, a.b, 4);
-		*len = sizeof(out->in);
-	} else {
-		out->in6.sin6_family = AF_INET6;
-		out->in6.sin6_port = htons((uint16_t)p);
-		memcpy(&out->in6.sin6_addr, a.b, 16);
-		*len = sizeof(out->in6);
-	}
+	*len = sockaddr_make(out, &a, (uint16_t)p);
 	return NULL;
 }
 
 static const char *
-scan_address(const char *s, union any_sockaddr *out, socklen_t *len)
+scan_address(const char *s, union sockaddr_any *out, socklen_t *len)
 {
 	const char *colon = strrchr(s, ':');
 
@@ -85,7 +68,7 @@ scan_address(const char *s, union any_sockaddr *out, socklen_t *len)
 
 /* A socket for ADDRESS, or -1 with errno and *WHY. */
 static int
-new_socket(const char *address, union any_sockaddr *sa, socklen_t *len,
+new_socket(const char *address, union sockaddr_any *sa, socklen_t *len,
     const char **why)
 {
 	int fd, on = 1;
@@ -111,17 +94,14 @@ new_socket(const char *address, union any_sockaddr *sa, socklen_t *len,
 static int
 fail_socket(int fd, const char **why, const char *reason)
 {
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	*why = reason;
 	return -1;
 }
 
 /* Is PATH a socket that its listener left behind when it died? */
 static int
-is_stale(const union any_sockaddr *sa, socklen_t len)
+is_stale(const union sockaddr_any *sa, socklen_t len)
 {
 	struct stat st;
 	int fd, refused;
@@ -139,7 +119,7 @@ is_stale(const union any_sockaddr *sa, socklen_t len)
 int
 chan_listen(const char *address, const char **why)
 {
-	union any_sockaddr sa;
+	union sockaddr_any sa;
 	socklen_t len;
 	int fd, rc;
 
@@ -163,7 +143,7 @@ chan_listen(const char *address, const char **why)
 int
 chan_connect(const char *address, const char **why)
 {
-	union any_sockaddr sa;
+	union sockaddr_any sa;
 	socklen_t len;
 	int fd;
 
@@ -178,7 +158,7 @@ chan_connect(const char *address, const char **why)
 int
 chan_is_local(const char *address)
 {
-	union any_sockaddr sa;
+	union sockaddr_any sa;
 	socklen_t len;
 
 	if (scan_address(address, &sa, &len) != NULL)

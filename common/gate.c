@@ -1,8 +1,6 @@
 #include "common/gate.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/prog.h"
+#include "common/sockaddr.h"
 #include "common/xmalloc.h"
 
 #define GUESTS_MAX 1024
@@ -169,26 +168,23 @@ guest_new(struct gate *g, int fd, const char *from)
 /* --- accepting ------------------------------------------------------------- */
 
 static void
-print_from(const struct sockaddr_storage *sa, char *buf)
+print_from(const union sockaddr_any *sa, char *buf)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+	struct addr a = sockaddr_addr(sa, NULL);
+	char text[ADDR_STRLEN];
 
-	snprintf(buf, GATE_FROM_LEN, "local");
-	if (sa->ss_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, buf, GATE_FROM_LEN);
-	else if (sa->ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &in6->sin6_addr, buf, GATE_FROM_LEN);
+	snprintf(buf, GATE_FROM_LEN, "%s",
+	    a.family == ADDR_NONE ? "local" : addr_str(&a, text));
 }
 
 static void
-arrive(struct gate *g, int fd, const struct sockaddr_storage *sa)
+arrive(struct gate *g, int fd, const union sockaddr_any *sa)
 {
 	struct gate_peer peer = {.fd = fd};
 	int on = 1;
 
 	print_from(sa, peer.from);
-	if (sa->ss_family != AF_UNIX)
+	if (sa->sa.sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (g->cfg.tls != NULL)
 		guest_new(g, fd, peer.from);
@@ -210,10 +206,10 @@ pause_until_next_tick(struct gate *g)
 static int
 accept_one(struct gate *g)
 {
-	struct sockaddr_storage sa = {.ss_family = AF_UNIX};
+	union sockaddr_any sa = {.sa = {.sa_family = AF_UNIX}};
 	socklen_t len = sizeof(sa);
-	int fd = accept4(g->cfg.listener, (struct sockaddr *)&sa, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(
+	    g->cfg.listener, &sa.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd != -1) {
 		arrive(g, fd, &sa);

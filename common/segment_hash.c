@@ -1,11 +1,11 @@
 #include "common/segment_hash.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include <openssl/evp.h>
 
+#include "common/thread.h"
 #include "common/xmalloc.h"
 
 #define QUEUE 8 /* pieces */
@@ -61,19 +61,6 @@ run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the first thread.  Without a thread it only takes longer. */
-static void
-start(struct segment_hash *h)
-{
-	sigset_t all, old;
-
-	h->may_start = 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	h->started = pthread_create(&h->thread, NULL, run, h) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* --- the caller ----------------------------------------------------------- */
 
 struct segment_hash *
@@ -119,8 +106,11 @@ segment_hash_add(struct segment_hash *h, const void *p, size_t len)
 	struct piece piece = {p, len};
 	uint64_t number;
 
-	if (h->may_start && len >= WORTH)
-		start(h);
+	if (h->may_start && len >= WORTH) {
+		/* Without a thread it only takes longer. */
+		h->may_start = 0;
+		h->started = thread_start(&h->thread, run, h) == 0;
+	}
 	if (!h->started) {
 		update(h, &piece);
 		return 0;

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "common/thread.h"
 #include "common/xmalloc.h"
 
 struct syncer {
@@ -60,19 +60,6 @@ run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the first thread. */
-static void
-start(struct syncer *s)
-{
-	sigset_t all, old;
-
-	s->may_start = 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	s->started = pthread_create(&s->thread, NULL, run, s) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 /* --- the owner ------------------------------------------------------------ */
 
 struct syncer *
@@ -116,8 +103,10 @@ syncer_submit(struct syncer_job *j, syncer_work work, void *arg)
 	j->work = work;
 	j->arg = arg;
 	j->next = NULL;
-	if (s != NULL && s->may_start)
-		start(s);
+	if (s != NULL && s->may_start) {
+		s->may_start = 0;
+		s->started = thread_start(&s->thread, run, s) == 0;
+	}
 	if (s == NULL || !s->started) {
 		do_work(j);
 		return;

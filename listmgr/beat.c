@@ -42,16 +42,24 @@ number(const char *line, const char *key)
 	return 0;
 }
 
-/* The status file; the caller frees.  NULL: none. */
+/* The status file, and its own time; the caller frees.  NULL: none. */
 static char *
-read_status(const char *path)
+read_status(const char *path, int64_t *at_ns)
 {
-	char *text;
+	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char *text = NULL;
+	struct stat st;
 	size_t len;
 
-	if (path == NULL ||
-	    atomicfile_read(AT_FDCWD, path, STATUS_MAX, &text, &len) == -1)
+	if (fd == -1)
 		return NULL;
+	/* It is replaced and never written to: the time is that of the text. */
+	if (fstat(fd, &st) == -1 ||
+	    atomicfile_read_fd(fd, STATUS_MAX, &text, &len) == -1)
+		text = NULL;
+	else
+		*at_ns = st.st_mtim.tv_sec * NS_PER_SEC + st.st_mtim.tv_nsec;
+	close(fd);
 	return text;
 }
 
@@ -129,18 +137,15 @@ write_troubles(const struct beat_config *b, struct chan *chan)
 }
 
 static void
-write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent)
+write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent,
+    int64_t at_ns)
 {
-	struct beat_news *n = b->news;
-	int64_t now_ns = b->roster->host.now_ns;
+	int64_t now_ns = b->roster->host.now_ns, per_s;
 
-	/* A Prober that was started anew counts from 0. */
-	if (n->sent_ns != 0 && sent >= n->sent && now_ns > n->sent_ns)
-		chan_printf(chan, "beat rate=%" PRIu64,
-		    (uint64_t)((double)(sent - n->sent) * NS_PER_SEC /
-			(double)(now_ns - n->sent_ns)));
-	n->sent = sent;
-	n->sent_ns = now_ns;
+	rate_saw(&b->news->rate, sent, at_ns, now_ns);
+	per_s = rate_per_s(&b->news->rate, now_ns);
+	if (per_s != -1)
+		chan_printf(chan, "beat rate=%" PRId64, per_s);
 }
 
 /* When the oldest segment that the archive does not have was closed; 0: there is
@@ -248,13 +253,14 @@ void
 beat_write(const struct beat_config *b, struct chan *chan)
 {
 	static struct books books;
-	char *text = read_status(b->settings->status);
+	int64_t at_ns = 0;
+	char *text = read_status(b->settings->status, &at_ns);
 
 	memset(&books, 0, sizeof(books));
 	write_versions(b, chan);
 	write_troubles(b, chan);
 	if (text != NULL) {
-		write_rate(b, chan, number(text, "sent"));
+		write_rate(b, chan, number(text, "sent"), at_ns);
 		read_books(b, text, &books);
 		chan_printf(chan, "beat backlog=%" PRIu64, books.backlog);
 	}

@@ -85,6 +85,21 @@ char *limits_print(const struct limits *l);
 int limits_write(
     const struct settings *s, const struct limits *l, const struct store *st);
 
+/* --- rate.c: pure -------------------------------------------------------------- */
+
+/* Of the last two status files that differ. */
+struct rate {
+	uint64_t sent; /* packets, as the last one says */
+	int64_t at_ns; /* its own time, of the wall clock */
+	int64_t seen_ns; /* when it was first seen; 0: none was */
+	int64_t per_s; /* since the one before; -1: not known */
+};
+
+/* At NOW_NS (monotonic) the file of the wall time AT_NS says SENT. */
+void rate_saw(struct rate *r, uint64_t sent, int64_t at_ns, int64_t now_ns);
+/* Packets per second; -1: not known. */
+int64_t rate_per_s(const struct rate *r, int64_t now_ns);
+
 /* --- beat.c ------------------------------------------------------------------ */
 
 /* What happened, of all that was logged about the centre. */
@@ -93,8 +108,7 @@ struct beat_news {
 	char error[200]; /* the last one; "" none */
 	uint64_t errors; /* since the last beat */
 	int64_t start_ns;
-	uint64_t sent; /* the Prober's counter at the last beat */
-	int64_t sent_ns; /* ... and when that was; 0: never */
+	struct rate rate;
 };
 
 struct beat_config {

@@ -198,7 +198,8 @@ record(struct engine *e)
 		t->m->tech->record(t, &rec);
 		rec.number = t->number;
 		if (t->halted)
-			finish_mark(&rec);
+			finish_mark(
+			    &rec, WARTS_STOP_HALTED, WARTS_PING_STOP_HALTED);
 		rc = output_record(e->out, t->lc->out, &rec);
 		window_scratch_reset();
 		if (rc == -1) {
@@ -303,11 +304,17 @@ tick(struct engine *e)
 		stats_write(&e->stats, &e->admit.table, e->status);
 }
 
+static int64_t
+earlier(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* When is the next turn? */
 static int64_t
 next_turn(const struct engine *e)
 {
-	int64_t due_ns = e->tick_ns, at_ns, pace_ns;
+	int64_t due_ns, at_ns, pace_ns;
 
 	if (polite_stopped(e->polite) != NULL)
 		at_ns = INT64_MAX;
@@ -321,20 +328,16 @@ next_turn(const struct engine *e)
 		pace_ns = pacer_due(&e->pacer, e->now_ns);
 		at_ns = at_ns > pace_ns ? at_ns : pace_ns;
 	}
-	if (at_ns < due_ns)
-		due_ns = at_ns;
+	due_ns = earlier(e->tick_ns, at_ns);
 	/* Silence can wait for the next turn that sends, if that is near. */
 	at_ns = expire_due(e);
 	if (at_ns < due_ns - NAP_MAX_NS)
 		due_ns = at_ns;
-	at_ns = polite_due(e->polite);
-	if (at_ns < due_ns)
-		due_ns = at_ns;
-	at_ns = has_names(e) ? naming_due(&e->window) : INT64_MAX;
-	if (at_ns < due_ns)
-		due_ns = at_ns;
-	if (e->disk_busy && e->now_ns + DISK_LOOK_NS < due_ns)
-		due_ns = e->now_ns + DISK_LOOK_NS;
+	due_ns = earlier(due_ns, polite_due(e->polite));
+	if (has_names(e))
+		due_ns = earlier(due_ns, naming_due(&e->window));
+	if (e->disk_busy)
+		due_ns = earlier(due_ns, e->now_ns + DISK_LOOK_NS);
 	if (!e->full && window_first_done(&e->window) != NULL)
 		due_ns = e->now_ns;
 	return due_ns;
@@ -377,7 +380,7 @@ turn(struct engine *e)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
 	window_prefetch_ready(
-	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH, 0);
+	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);

@@ -42,15 +42,16 @@ finish_unstarted(struct engine *e, const struct command *c, int err)
 }
 
 void
-finish_mark(struct technique_record *rec)
+finish_mark(struct technique_record *rec, enum warts_trace_stop trace,
+    enum warts_ping_stop ping)
 {
 	switch (rec->type) {
 	case WARTS_TRACE:
-		rec->trace.stop_reason = WARTS_STOP_HALTED;
+		rec->trace.stop_reason = trace;
 		rec->trace.stop_data = 0;
 		break;
 	case WARTS_PING:
-		rec->ping.stop_reason = WARTS_PING_STOP_HALTED;
+		rec->ping.stop_reason = ping;
 		rec->ping.stop_data = 0;
 		break;
 	}

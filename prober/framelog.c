@@ -120,24 +120,6 @@ do_sync(void *arg)
 	return fdatasync(f->fd);
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t len, uint64_t offset)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(fd, p, len, (off_t)offset);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
 /* Is it for want of space, and the file as it was before? */
 static int
 only_full(struct framelog *f)
@@ -160,7 +142,7 @@ framelog_append(struct framelog *f, const void *body, size_t len)
 	}
 	frame = xmalloc(HEAD_LEN + len + CRC_LEN);
 	n = make_frame(frame, body, len);
-	rc = write_all(f->fd, frame, n, f->bytes);
+	rc = atomicfile_pwrite(f->fd, frame, n, (off_t)f->bytes);
 	free(frame);
 	if (rc == -1 && only_full(f)) {
 		errno = ENOSPC;

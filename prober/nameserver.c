@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/sockaddr.h"
 #include "common/xmalloc.h"
 #include "prober/names.h"
 #include "prober/prober.h"
@@ -85,18 +85,10 @@ on_readable(int fd, short what, void *arg)
 static int
 connect_to(int fd, const struct addr *a)
 {
-	struct sockaddr_in6 in6 = {
-	    .sin6_family = AF_INET6, .sin6_port = htons(PORT)};
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_port = htons(PORT)};
+	union sockaddr_any to;
+	socklen_t len = sockaddr_make(&to, a, PORT);
 
-	if (a->family == ADDR_IPV6) {
-		memcpy(&in6.sin6_addr, a->b, 16);
-		return connect(
-		    fd, (struct sockaddr *)(void *)&in6, sizeof(in6));
-	}
-	memcpy(&in.sin_addr, a->b, 4);
-	return connect(fd, (struct sockaddr *)(void *)&in, sizeof(in));
+	return connect(fd, &to.sa, len);
 }
 
 static void
@@ -105,8 +97,8 @@ open_socket(struct nameserver *ns)
 	const struct addr *a = &ns->servers[ns->at];
 
 	ns->opened_ns = clock_mono_ns();
-	ns->fd = socket(a->family == ADDR_IPV6 ? AF_INET6 : AF_INET,
-	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ns->fd = socket(
+	    sockaddr_family(a), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ns->fd == -1)
 		return;
 	ns->readable = event_new(

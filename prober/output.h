@@ -1,11 +1,13 @@
 /*
  * output: records to the spool, a file, or text.
  *
- * output.c chooses; output_spool.c and output_file.c are the kinds.
+ * output.c chooses; output_spool.c and output_file.c are the kinds, and
+ * control/sink.c one that is a client's connection.
  */
 #ifndef PROBER_OUTPUT_H
 #define PROBER_OUTPUT_H
 
+#include "common/show/show.h"
 #include "common/warts/buf.h"
 #include "prober/prober.h"
 
@@ -98,6 +100,29 @@ struct output *
 output_spool_open(const struct output_config *cfg, int64_t now_ns);
 struct output *output_file_open(const struct output_config *cfg);
 struct output *output_file_try(const struct output_config *cfg);
+
+/* --- output_form.c: records as bytes of a stream ---------------------------------- */
+
+enum output_kind { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_WARTS };
+
+/* All zeros but for the first three; cleared by output_form_clear(). */
+struct output_form {
+	enum output_kind kind;
+	enum show_generation generation;
+	const char *monitor; /* -M, or NULL; not copied */
+	struct output_form_cycle *cycles; /* ncycles */
+	int ncycles;
+};
+
+/* Each appends to OUT: a cycle's list and start (its handle is returned;
+ * HOSTNAME, which may be "", must stay), its stop, a record of it. */
+int output_form_begin(struct output_form *f, const struct output_cycle *c,
+    const char *hostname, struct wbuf *out);
+void output_form_end(
+    const struct output_form *f, int handle, uint32_t stop, struct wbuf *out);
+void output_form_record(const struct output_form *f, int handle,
+    struct technique_record *rec, struct wbuf *out);
+void output_form_clear(struct output_form *f);
 
 /* --- output_gz.c, output_bz2.c, output_xz.c ------------------------------------ */
 

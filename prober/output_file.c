@@ -19,8 +19,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/show/show.h"
-#include "common/warts/record.h"
 #include "common/xmalloc.h"
 #include "prober/output.h"
 
@@ -29,28 +27,17 @@
 #define PATIENCE_NS (100 * NS_PER_MS) /* per tick, with a slow reader */
 #define HURRY_NS (500 * NS_PER_MS) /* at the end, when told to stop */
 
-enum format { TEXT, JSON, WARTS };
-
-struct file_cycle {
-	struct warts_list list;
-	struct warts_cycle cycle;
-};
-
 struct file {
 	struct output o;
 	const char *path;
-	const char *monitor;
 	int fd;
-	enum format format;
-	enum show_generation generation;
+	struct output_form form;
 	int regular, terminal, failing;
 	struct wbuf buf; /* not yet written */
 	/* NULL, or from `buf' it goes into `packed'. */
 	void (*pack)(struct wbuf *out, const uint8_t *p, size_t len);
 	struct wbuf packed;
 	off_t good_bytes; /* of whole records, in a regular file */
-	struct file_cycle *cycles;
-	int ncycles;
 };
 
 /* What is to be written next. */
@@ -161,59 +148,20 @@ flush_if_due(struct file *f)
 		flush(f, 0);
 }
 
-static struct show_context
-context_of(const struct file *f, int handle)
-{
-	struct show_context ctx = {
-	    .generation = f->generation,
-	    .list = &f->cycles[handle].list,
-	    .cycle = &f->cycles[handle].cycle,
-	};
-
-	return ctx;
-}
-
 static int
 file_cycle_begin(struct output *o, const struct output_cycle *c)
 {
 	struct file *f = (struct file *)o;
-	int handle = f->ncycles++;
-	struct file_cycle *fc;
-	struct show_context ctx;
 
-	f->cycles =
-	    xreallocarray(f->cycles, (size_t)f->ncycles, sizeof(*f->cycles));
-	fc = &f->cycles[handle];
-	memset(fc, 0, sizeof(*fc));
-	fc->list.id = fc->cycle.id = fc->cycle.list = (uint32_t)f->ncycles;
-	fc->list.user_id = c->list;
-	fc->list.name = xstrdup(c->name);
-	fc->list.descr = c->descr != NULL ? xstrdup(c->descr) : NULL;
-	fc->list.monitor = f->monitor;
-	fc->cycle.user_id = c->cycle;
-	fc->cycle.start = c->start;
-	fc->cycle.hostname = *o->hostname != '\0' ? o->hostname : NULL;
-	ctx = context_of(f, handle);
-	if (f->format == JSON)
-		show_json_cycle_start(&f->buf, &ctx);
-	if (f->format == WARTS) {
-		warts_list_encode(&f->buf, &fc->list);
-		warts_cycle_encode(&f->buf, WARTS_CYCLE_START, &fc->cycle);
-	}
-	return handle;
+	return output_form_begin(&f->form, c, o->hostname, &f->buf);
 }
 
 static void
 file_cycle_end(struct output *o, int handle, uint32_t stop)
 {
 	struct file *f = (struct file *)o;
-	struct warts_cycle_stop s = {f->cycles[handle].cycle.id, stop};
-	struct show_context ctx = context_of(f, handle);
 
-	if (f->format == JSON)
-		show_json_cycle_stop(&f->buf, &ctx, stop);
-	if (f->format == WARTS)
-		warts_cycle_stop_encode(&f->buf, &s);
+	output_form_end(&f->form, handle, stop, &f->buf);
 	flush_if_due(f);
 }
 
@@ -221,17 +169,10 @@ static int
 file_record(struct output *o, int handle, struct technique_record *rec)
 {
 	struct file *f = (struct file *)o;
-	struct show_context ctx;
 
 	if (f->buf.len >= UNWRITTEN_MAX)
 		return -1;
-	ctx = context_of(f, handle);
-	if (f->format == WARTS)
-		warts_result_encode(&f->buf, rec->type, &rec->trace,
-		    f->cycles[handle].list.id, f->cycles[handle].cycle.id);
-	else
-		show_result(&f->buf, f->format == JSON ? SHOW_JSON : SHOW_TEXT,
-		    &ctx, rec->type, &rec->trace);
+	output_form_record(&f->form, handle, rec, &f->buf);
 	flush_if_due(f);
 	return 0;
 }
@@ -274,11 +215,7 @@ file_close(struct output *o, int64_t now_ns, int hurry)
 	if (rc == -1)
 		log_warn("%s: %zu bytes of records are not written", f->path,
 		    f->buf.len + f->packed.len);
-	for (int i = 0; i < f->ncycles; i++) {
-		free((void *)(uintptr_t)f->cycles[i].list.name);
-		free((void *)(uintptr_t)f->cycles[i].list.descr);
-	}
-	free(f->cycles);
+	output_form_clear(&f->form);
 	wbuf_clear(&f->buf);
 	wbuf_clear(&f->packed);
 	if (f->fd != STDOUT_FILENO && close(f->fd) == -1)
@@ -309,15 +246,15 @@ ends_with(const char *s, const char *suffix)
 
 static const struct {
 	const char *word; /* and, with a dot in front, the end of a name */
-	enum format format;
+	enum output_kind kind;
 	void (*pack)(struct wbuf *out, const uint8_t *p, size_t len);
 } formats[] = {
-    {"text", TEXT, NULL},
-    {"json", JSON, NULL},
-    {"warts", WARTS, NULL},
-    {"warts.gz", WARTS, output_gz_member},
-    {"warts.bz2", WARTS, output_bz2_member},
-    {"warts.xz", WARTS, output_xz_member},
+    {"text", OUTPUT_TEXT, NULL},
+    {"json", OUTPUT_JSON, NULL},
+    {"warts", OUTPUT_WARTS, NULL},
+    {"warts.gz", OUTPUT_WARTS, output_gz_member},
+    {"warts.bz2", OUTPUT_WARTS, output_bz2_member},
+    {"warts.xz", OUTPUT_WARTS, output_xz_member},
 };
 
 #define NFORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -344,7 +281,7 @@ choose_format(struct file *f, const struct output_config *cfg)
 		    : ends_with(cfg->path, formats[i].word);
 		if (!fits)
 			continue;
-		f->format = formats[i].format;
+		f->form.kind = formats[i].kind;
 		f->pack = formats[i].pack;
 		return;
 	}
@@ -373,8 +310,8 @@ output_file_try(const struct output_config *cfg)
 	f = xcalloc(1, sizeof(*f));
 	f->o.ops = &file_ops;
 	f->path = fd == STDOUT_FILENO ? "standard output" : cfg->path;
-	f->monitor = cfg->monitor;
-	f->generation = cfg->generation != 0
+	f->form.monitor = cfg->monitor;
+	f->form.generation = cfg->generation != 0
 	    ? (enum show_generation)cfg->generation
 	    : SHOW_2026;
 	choose_format(f, cfg);
@@ -399,7 +336,7 @@ output_file_open(const struct output_config *cfg)
 
 	if (o == NULL)
 		log_fatal(255, "%s: %s", cfg->path, strerror(errno));
-	if (f->terminal && f->format == WARTS)
+	if (f->terminal && f->form.kind == OUTPUT_WARTS)
 		log_fatal(255, "not writing warts to a terminal: use -o FILE");
 	return o;
 }

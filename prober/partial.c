@@ -7,21 +7,6 @@
  */
 #include "prober/output.h"
 
-static void
-mark(struct technique_record *rec)
-{
-	switch (rec->type) {
-	case WARTS_TRACE:
-		rec->trace.stop_reason = WARTS_STOP_INPROGRESS;
-		rec->trace.stop_data = 0;
-		break;
-	case WARTS_PING:
-		rec->ping.stop_reason = WARTS_PING_STOP_INPROGRESS;
-		rec->ping.stop_data = 0;
-		break;
-	}
-}
-
 void
 partial_sent(struct engine *e, struct task *t, uint32_t id)
 {
@@ -34,7 +19,7 @@ partial_sent(struct engine *e, struct task *t, uint32_t id)
 		return;
 	t->m->tech->record(t, &rec);
 	rec.number = t->number;
-	mark(&rec);
+	finish_mark(&rec, WARTS_STOP_INPROGRESS, WARTS_PING_STOP_INPROGRESS);
 	output_partial(e->out, t->lc->out, &rec);
 	window_scratch_reset();
 }

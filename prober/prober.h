@@ -280,8 +280,9 @@ void finish_halted(struct task *t);
 /* C (its reference taken over), which will not be probed, has a record too: as
  * halted, or with ERR (an errno) if that is not 0. */
 void finish_unstarted(struct engine *e, const struct command *c, int err);
-/* Put into REC that its task was halted. */
-void finish_mark(struct technique_record *rec);
+/* Put into REC, which its technique filled, the stop reason TRACE or PING. */
+void finish_mark(struct technique_record *rec, enum warts_trace_stop trace,
+    enum warts_ping_stop ping);
 
 /* --- partial.c: results of what is still in progress --------------------------- */
 

@@ -92,28 +92,9 @@ on_closed(struct chan *c, const char *why, void *arg)
 	end_channel(arg);
 }
 
-/* Not called: all that comes is a body. */
-static void
-on_line(struct chan *c, char *line, void *arg)
-{
-	(void)c;
-	(void)line;
-	(void)arg;
-}
-
-static void
-on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
-{
-	(void)c;
-	(void)number;
-	(void)why;
-	(void)arg;
-}
-
+/* All that comes is one body without end. */
 static const struct chan_ops ops = {
-    .line = on_line,
     .data = on_bytes,
-    .bad = on_bad,
     .closed = on_closed,
 };
 

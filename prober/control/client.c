@@ -522,6 +522,7 @@ client_free(struct client *cl, int ms)
 
 	chan_flush(cl->chan, ms);
 	leave_feed(cl);
+	sink_leave(cl);
 	TAILQ_REMOVE(&c->clients, cl, link);
 	c->nclients--;
 	chan_free(cl->chan);
@@ -571,6 +572,7 @@ client_new(struct control *c, int fd, const char *name, int attached)
 	cl->control = c;
 	cl->name = xstrdup(name);
 	cl->generation = a.generation;
+	TAILQ_INIT(&cl->sinks);
 	cl->chan = chan_new(c->e->base, &cfg, &ops, cl);
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->nclients++;

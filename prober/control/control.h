@@ -11,12 +11,15 @@
  *	control.c	sockets, the engine's source, shutdown
  *	client.c	a connection: lines in, answers out; `attach'
  *	manage.c	what an operator may say: get, set, shutdown, ...
- *	sources.c	source and outfile commands, observers
+ *	sources.c	source commands, observers
  *	round.c		feeds in weighted round robin
  *	jobs.c		commands accepted and not yet recorded
  *	files.c		a feed whose commands come from a file, in cycles
  *	route.c		where a record goes: to its client, or to an output file
  *	uu.c		records as lines of text
+ *	outfile.c	files for results, and commands about them; see outfile.h
+ *	sink.c		one that is a client's connection; the same
+ *	param.c		words behind a command; the same
  *	remotes.c	dial-out to sc_remoted; see remote.h
  *
  * Words.  A *feed* is what scamper calls a source: a client that has said
@@ -35,6 +38,7 @@
 
 #include "common/chan.h"
 #include "common/show/show.h"
+#include "prober/control/outfile.h"
 #include "prober/output.h"
 #include "prober/source/source.h"
 
@@ -50,7 +54,6 @@ struct control;
 struct client;
 struct feed;
 struct run;
-struct outfile;
 struct file_feed;
 struct remote;
 struct remotes_one;
@@ -166,24 +169,8 @@ int round_waiting(const struct control *c);
 void route_init(struct control *c);
 void route_open(struct control *c, struct run *run);
 
-struct outfile {
-	TAILQ_ENTRY(outfile) link;
-	char *name, *path;
-	struct output *o;
-	unsigned int refs; /* feeds, and 1 of its own */
-};
-
-TAILQ_HEAD(outfile_list, outfile);
-
-/* The output file of that name, or NULL. */
-struct outfile *route_outfile(const struct control *c, const char *name);
-/* Add an output file.  NULL and errno when it cannot be opened. */
-struct outfile *route_outfile_open(
-    struct control *c, const char *name, const char *path, int append);
-/* A and B change places: what comes from now on goes where the other went. */
-void route_swap(struct control *c, struct outfile *a, struct outfile *b);
-/* One reference less; closed when it was the last. */
-void route_outfile_unref(struct control *c, struct outfile *of);
+/* What comes of RUN goes into O, and not where it went up to now. */
+void route_into(struct run *run, struct output *o);
 
 /* --- files.c ------------------------------------------------------------------------ */
 
@@ -217,6 +204,7 @@ struct client {
 	enum show_generation generation;
 	int observer, done, leaving;
 	int silent; /* gets no results any more */
+	struct sink_list sinks; /* of `outfile socket' */
 };
 
 #define CLIENT_WARTS 100
@@ -251,9 +239,8 @@ void client_resume(struct client *cl);
 
 /* Obey LINE (which is changed) of a client that has not attached. */
 void manage_line(struct client *cl, char *line);
-/* What is behind `source', `outfile', `observe'; NULL: nothing. */
+/* What is behind `source', `observe'; NULL: nothing. */
 void sources_source(struct client *cl, char *args);
-void sources_outfile(struct client *cl, char *args);
 void sources_observe(struct client *cl, char *args);
 /* Tell the observers: "source add name ...", "source cycle 'x' id 2". */
 void sources_event(struct control *c, const char *fmt, ...)

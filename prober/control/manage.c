@@ -347,7 +347,7 @@ static const struct verb verbs[] = {
     {"help", do_help},
     {"lss-clear", do_lss_clear},
     {"observe", sources_observe},
-    {"outfile", sources_outfile},
+    {"outfile", outfile_command},
     {"remote", remotes_command},
     {"set", do_set},
     {"shutdown", do_shutdown},

@@ -265,28 +265,9 @@ on_closed(struct chan *c, const char *why, void *arg)
 	go_down(arg, why);
 }
 
-/* Not called: all that comes is a body. */
-static void
-on_line(struct chan *c, char *line, void *arg)
-{
-	(void)c;
-	(void)line;
-	(void)arg;
-}
-
-static void
-on_bad(struct chan *c, uint64_t number, const char *why, void *arg)
-{
-	(void)c;
-	(void)number;
-	(void)why;
-	(void)arg;
-}
-
+/* All that comes is bodies: a header, what it announces, the next header. */
 static const struct chan_ops ops = {
-    .line = on_line,
     .data = on_data,
-    .bad = on_bad,
     .closed = on_closed,
 };
 

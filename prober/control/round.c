@@ -45,7 +45,7 @@ free_feed(struct feed *f)
 		sources_event(c, "source finish '%s'", f->name);
 	files_free(f->file);
 	if (f->outfile != NULL)
-		route_outfile_unref(c, f->outfile);
+		outfile_unref(c, f->outfile);
 	free(f->name);
 	free(f->descr);
 	free(f->monitor);
@@ -130,6 +130,8 @@ is_ready(struct feed *f)
 	if (f->priority == 0)
 		return 0;
 	if (f->client != NULL && !client_takes(f->client))
+		return 0;
+	if (f->outfile != NULL && !sink_takes(f->outfile->o))
 		return 0;
 	if (f->file != NULL)
 		files_refill(f);

@@ -61,6 +61,14 @@ begin_in(struct run *run, struct output *o)
 }
 
 void
+route_into(struct run *run, struct output *o)
+{
+	output_cycle_end(
+	    run->o, run->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
+	begin_in(run, o);
+}
+
+void
 route_open(struct control *c, struct run *run)
 {
 	struct output *o = file_of(c, run);
@@ -139,83 +147,7 @@ route_partial(struct output *o, int handle, struct technique_record *rec)
 	client_partial(run->feed->client, run, rec);
 }
 
-/* --- output files ------------------------------------------------------------------ */
-
-struct outfile *
-route_outfile(const struct control *c, const char *name)
-{
-	struct outfile *of;
-
-	TAILQ_FOREACH(of, &c->outfiles, link)
-	{
-		if (strcmp(of->name, name) == 0)
-			return of;
-	}
-	return NULL;
-}
-
-struct outfile *
-route_outfile_open(
-    struct control *c, const char *name, const char *path, int append)
-{
-	struct output_config cfg = *c->cfg->out;
-	struct outfile *of = xcalloc(1, sizeof(*of));
-
-	of->path = xstrdup(path);
-	cfg.path = of->path; /* stays as long as the output does */
-	cfg.append = append;
-	of->o = output_try(&cfg);
-	if (of->o == NULL) {
-		free(of->path);
-		free(of);
-		return NULL;
-	}
-	of->name = xstrdup(name);
-	of->refs = 1;
-	TAILQ_INSERT_TAIL(&c->outfiles, of, link);
-	return of;
-}
-
-static void
-swap_run(struct run *run, struct outfile *a, struct outfile *b)
-{
-	struct output *to = run->o == a->o ? b->o : a->o;
-
-	if (run->o != a->o && run->o != b->o)
-		return;
-	output_cycle_end(
-	    run->o, run->out, (uint32_t)(clock_wall_ns() / NS_PER_SEC));
-	begin_in(run, to);
-}
-
-void
-route_swap(struct control *c, struct outfile *a, struct outfile *b)
-{
-	struct output *o = a->o;
-	char *path = a->path;
-
-	for (int i = 0; i < c->nruns && a != b; i++) {
-		if (c->runs[i] != NULL)
-			swap_run(c->runs[i], a, b);
-	}
-	a->o = b->o;
-	a->path = b->path;
-	b->o = o;
-	b->path = path;
-}
-
-void
-route_outfile_unref(struct control *c, struct outfile *of)
-{
-	if (--of->refs > 0)
-		return;
-	TAILQ_REMOVE(&c->outfiles, of, link);
-	if (of->o != NULL && output_close(of->o, clock_mono_ns(), 1) == -1)
-		log_warn("%s: %s", of->path, strerror(errno));
-	free(of->name);
-	free(of->path);
-	free(of);
-}
+/* --- all of it ------------------------------------------------------------------ */
 
 static int
 route_tick(struct output *o, int64_t now_ns)

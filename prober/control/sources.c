@@ -1,6 +1,6 @@
 /*
- * sources: the commands of scamper's daemon about sources and output files, and
- * the events that observers are told.
+ * sources: the commands of scamper's daemon about sources, and the events that
+ * observers are told.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -11,81 +11,6 @@
 #include "common/scan.h"
 #include "common/xmalloc.h"
 #include "prober/control/control.h"
-
-struct verb {
-	const char *word;
-	void (*obey)(struct client *cl, char *args);
-};
-
-/* Obey the row for the first word of ARGS; with none, or one that is not
- * known, say USAGE or what is WRONG with it. */
-static void
-dispatch(
-    struct client *cl, const struct verb *table, char *args, const char *usage)
-{
-	char *word = manage_word(&args);
-
-	if (word == NULL) {
-		chan_printf(cl->chan, "ERR usage: %s", usage);
-		return;
-	}
-	while (table->word != NULL && strcasecmp(table->word, word) != 0)
-		table++;
-	if (table->word != NULL)
-		table->obey(cl, args);
-	else
-		chan_printf(cl->chan, "ERR unhandled%s command '%.200s'",
-		    *usage == 'o' ? " outfile" : "", word);
-}
-
-/* --- parameters ------------------------------------------------------------------ */
-
-struct param {
-	const char *key;
-	char *value; /* NULL: not given */
-};
-
-/* KEY VALUE pairs of ARGS into TABLE, which ends with NULL.  NULL, or the word
- * that is wrong. */
-static const char *
-get_params(struct param *table, char *args)
-{
-	struct param *p;
-	char *key;
-
-	while ((key = manage_word(&args)) != NULL) {
-		for (p = table; p->key != NULL; p++) {
-			if (strcasecmp(p->key, key) == 0)
-				break;
-		}
-		if (p->key == NULL)
-			return key;
-		p->value = manage_word(&args);
-		if (p->value == NULL)
-			return key;
-	}
-	return NULL;
-}
-
-/* A number, or IF_NONE where VALUE is NULL; 0, or -1. */
-static int
-number(const char *value, uint32_t min, uint32_t if_none, uint32_t *out)
-{
-	*out = if_none;
-	return value == NULL ? 0 : scan_u32(value, min, INT32_MAX, out);
-}
-
-static int
-on_or_off(const char *value, int *out)
-{
-	if (value != NULL && strcasecmp(value, "on") == 0)
-		*out = 1;
-	else if (value != NULL && strcasecmp(value, "off") == 0)
-		*out = 0;
-	else if (value != NULL)
-		return -1;
-	return 0;
-}
 
 /* --- what is told -------------------------------------------------------------------- */
 
@@ -165,18 +90,18 @@ struct add {
 static const char *
 check_add(struct control *c, const struct param *p, struct add *a)
 {
-	if (number(p[ADD_LIST].value, 0, 0, &a->feed.list_id) == -1)
+	if (param_number(p[ADD_LIST].value, 0, 0, &a->feed.list_id) == -1)
 		return "invalid list_id";
-	if (number(p[ADD_CYCLE].value, 0, 1, &a->feed.cycle_id) == -1)
+	if (param_number(p[ADD_CYCLE].value, 0, 1, &a->feed.cycle_id) == -1)
 		return "invalid cycle_id";
-	if (number(p[ADD_PRIORITY].value, 0, 1, &a->feed.priority) == -1)
+	if (param_number(p[ADD_PRIORITY].value, 0, 1, &a->feed.priority) == -1)
 		return "invalid priority";
-	if (number(p[ADD_CYCLES].value, 0, 1, &a->file.cycles) == -1)
+	if (param_number(p[ADD_CYCLES].value, 0, 1, &a->file.cycles) == -1)
 		return "invalid cycles";
-	if (on_or_off(p[ADD_AUTORELOAD].value, &a->file.reload) == -1)
+	if (param_switch(p[ADD_AUTORELOAD].value, &a->file.reload) == -1)
 		return "autoreload must be on or off";
 	if (p[ADD_OUTFILE].value != NULL)
-		a->outfile = route_outfile(c, p[ADD_OUTFILE].value);
+		a->outfile = outfile_find(c, p[ADD_OUTFILE].value);
 	else
 		a->outfile = TAILQ_FIRST(&c->outfiles);
 	if (a->outfile == NULL)
@@ -224,7 +149,7 @@ source_add(struct client *cl, char *args)
 	    [ADD_CYCLES] = {.key = "cycles"},
 	    [ADD_AUTORELOAD] = {.key = "autoreload"},
 	};
-	const char *why = get_params(p, args);
+	const char *why = param_get(p, args);
 	struct add a = {
 	    .feed = {.name = p[ADD_NAME].value, .descr = p[ADD_DESCR].value},
 	    .file = {.path = p[ADD_FILE].value,
@@ -298,13 +223,16 @@ source_update(struct client *cl, char *args)
 		chan_printf(cl->chan, "ERR no such source '%.200s'", name);
 		return;
 	}
-	why = get_params(p, args);
+	why = param_get(p, args);
 	if (why == NULL &&
-	    number(p[UPDATE_PRIORITY].value, 0, f->priority, &priority) == -1)
+	    param_number(p[UPDATE_PRIORITY].value, 0, f->priority, &priority) ==
+		-1)
 		why = "priority";
-	if (why == NULL && number(p[UPDATE_CYCLES].value, 0, 0, &cycles) == -1)
+	if (why == NULL &&
+	    param_number(p[UPDATE_CYCLES].value, 0, 0, &cycles) == -1)
 		why = "cycles";
-	if (why == NULL && on_or_off(p[UPDATE_AUTORELOAD].value, &reload) == -1)
+	if (why == NULL &&
+	    param_switch(p[UPDATE_AUTORELOAD].value, &reload) == -1)
 		why = "autoreload";
 	if (why == NULL && f->file == NULL &&
 	    (p[UPDATE_CYCLES].value != NULL || reload != -1))
@@ -372,7 +300,7 @@ source_delete(struct client *cl, char *args)
 	round_close(f);
 }
 
-static const struct verb source_verbs[] = {
+static const struct param_verb source_verbs[] = {
     {"add", source_add},
     {"cycle", source_cycle},
     {"delete", source_delete},
@@ -384,113 +312,6 @@ static const struct verb source_verbs[] = {
 void
 sources_source(struct client *cl, char *args)
 {
-	dispatch(cl, source_verbs, args,
+	param_dispatch(cl, source_verbs, args,
 	    "source [add | cycle | delete | list | update]");
-}
-
-/* --- outfile ---------------------------------------------------------------------------- */
-
-enum { OPEN_NAME, OPEN_FILE, OPEN_MODE, OPEN_N };
-
-static void
-outfile_open(struct client *cl, char *args)
-{
-	struct param p[OPEN_N + 1] = {
-	    [OPEN_NAME] = {.key = "name"},
-	    [OPEN_FILE] = {.key = "file"},
-	    [OPEN_MODE] = {.key = "mode"},
-	};
-	const char *mode;
-
-	if (get_params(p, args) != NULL || p[OPEN_NAME].value == NULL ||
-	    p[OPEN_FILE].value == NULL || p[OPEN_MODE].value == NULL) {
-		chan_printf(cl->chan,
-		    "ERR usage: outfile open name <alias> file <path> mode "
-		    "<truncate|append>");
-		return;
-	}
-	mode = p[OPEN_MODE].value;
-	if (strcasecmp(mode, "truncate") != 0 &&
-	    strcasecmp(mode, "append") != 0)
-		chan_printf(cl->chan, "ERR mode must be truncate or append");
-	else if (route_outfile(cl->control, p[OPEN_NAME].value) != NULL)
-		chan_printf(cl->chan, "ERR alias '%.200s' is in use",
-		    p[OPEN_NAME].value);
-	else if (route_outfile_open(cl->control, p[OPEN_NAME].value,
-		     p[OPEN_FILE].value,
-		     strcasecmp(mode, "append") == 0) == NULL)
-		chan_printf(cl->chan, "ERR could not open '%.200s': %s",
-		    p[OPEN_FILE].value, strerror(errno));
-	else
-		chan_printf(cl->chan, "OK");
-}
-
-static void
-outfile_close(struct client *cl, char *args)
-{
-	const char *name = manage_word(&args);
-	struct outfile *of =
-	    name != NULL ? route_outfile(cl->control, name) : NULL;
-
-	if (name == NULL)
-		chan_printf(cl->chan, "ERR usage: outfile close <alias>");
-	else if (of == NULL)
-		chan_printf(cl->chan, "ERR unknown outfile '%.200s'", name);
-	else if (of->refs > 1 || of == TAILQ_FIRST(&cl->control->outfiles))
-		chan_printf(cl->chan, "ERR outfile '%.200s' is in use", name);
-	else {
-		route_outfile_unref(cl->control, of);
-		chan_printf(cl->chan, "OK");
-	}
-}
-
-static void
-outfile_list(struct client *cl, char *args)
-{
-	struct outfile *of;
-
-	(void)args;
-	TAILQ_FOREACH(of, &cl->control->outfiles, link)
-	chan_printf(cl->chan, "INFO '%s' file '%s' refcnt %u", of->name,
-	    of->path, of->refs);
-	chan_printf(cl->chan, "OK");
-}
-
-static void
-outfile_swap(struct client *cl, char *args)
-{
-	const char *name[2];
-	struct outfile *of[2];
-
-	for (int i = 0; i < 2; i++) {
-		name[i] = manage_word(&args);
-		if (name[i] == NULL) {
-			chan_printf(cl->chan,
-			    "ERR usage: outfile swap <alias 1> <alias 2>");
-			return;
-		}
-		of[i] = route_outfile(cl->control, name[i]);
-		if (of[i] == NULL) {
-			chan_printf(
-			    cl->chan, "ERR unknown outfile '%.200s'", name[i]);
-			return;
-		}
-	}
-	route_swap(cl->control, of[0], of[1]);
-	chan_printf(cl->chan, "OK");
-}
-
-static const struct verb outfile_verbs[] = {
-    {"close", outfile_close},
-    {"list", outfile_list},
-    {"open", outfile_open},
-    {"swap", outfile_swap},
-    {NULL, NULL},
-};
-
-void
-sources_outfile(struct client *cl, char *args)
-{
-	dispatch(
-	    cl, outfile_verbs, args, "outfile [close | list | open | swap]");
 }

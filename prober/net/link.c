@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/sockaddr.h"
 #include "common/xmalloc.h"
 #include "prober/net/fib.h"
 #include "prober/net/net.h"
@@ -116,12 +117,6 @@ ask(struct link *l, struct request *rq, char *buf)
 	return nh->nlmsg_type == NLMSG_ERROR ? NULL : nh;
 }
 
-static int
-af_of(int family)
-{
-	return family == ADDR_IPV4 ? AF_INET : AF_INET6;
-}
-
 static struct addr
 addr_of(int af, const struct rtattr *rta)
 {
@@ -172,7 +167,7 @@ ask_neighbour(struct link *l, struct link_path *p)
 
 	rq.nh.nlmsg_len = NLMSG_LENGTH(sizeof(rq.nd));
 	rq.nh.nlmsg_type = RTM_GETNEIGH;
-	rq.nd.ndm_family = (uint8_t)af_of(p->next_hop.family);
+	rq.nd.ndm_family = (uint8_t)sockaddr_family(&p->next_hop);
 	rq.nd.ndm_ifindex = p->ifindex;
 	add_attr(&rq, NDA_DST, p->next_hop.b, addr_len(p->next_hop.family));
 	nh = ask(l, &rq, buf);
@@ -362,7 +357,7 @@ ask_route(struct link *l, const struct addr *dst, struct fib_route *r)
 
 	rq.nh.nlmsg_len = NLMSG_LENGTH(sizeof(rq.rt));
 	rq.nh.nlmsg_type = RTM_GETROUTE;
-	rq.rt.rtm_family = (uint8_t)af_of(dst->family);
+	rq.rt.rtm_family = (uint8_t)sockaddr_family(dst);
 	rq.rt.rtm_dst_len = (uint8_t)(8 * addr_len(dst->family));
 	add_attr(&rq, RTA_DST, dst->b, addr_len(dst->family));
 	nh = ask(l, &rq, buf);

@@ -1,10 +1,11 @@
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/fd.h"
+#include "common/sockaddr.h"
 #include "prober/net/net.h"
 
 /* Let nothing into the socket's queue: it only holds the port. */
@@ -19,33 +20,29 @@ drop_all(int fd)
 }
 
 static int
-hold(const struct sockaddr *sa, socklen_t len)
+hold(int family, uint16_t port)
 {
-	int fd =
-	    socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, saved;
+	struct addr any = {.family = (uint8_t)family};
+	union sockaddr_any sa;
+	socklen_t len = sockaddr_make(&sa, &any, port);
+	int fd = socket(sockaddr_family(&any),
+	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1;
 
 	if (fd == -1)
 		return errno == EAFNOSUPPORT ? 0 : -1;
-	if (sa->sa_family == AF_INET6)
+	if (family == ADDR_IPV6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (drop_all(fd) == 0 && bind(fd, sa, len) == 0)
+	if (drop_all(fd) == 0 && bind(fd, &sa.sa, len) == 0)
 		return 0; /* stays open for as long as the process lives */
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	return -1;
 }
 
 int
 sock_hold_port(uint16_t port)
 {
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 in6 = {
-	    .sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	if (hold((const struct sockaddr *)&in, sizeof(in)) == -1)
+	if (hold(ADDR_IPV4, port) == -1)
 		return -1;
-	return hold((const struct sockaddr *)&in6, sizeof(in6));
+	return hold(ADDR_IPV6, port);
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/sockaddr.h"
 #include "common/xmalloc.h"
 #include "prober/net/net.h"
 
@@ -44,8 +45,7 @@ struct tx {
 union tx_name {
 	struct sockaddr sa;
 	struct sockaddr_ll ll;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
+	union sockaddr_any inet;
 };
 
 static int
@@ -147,24 +147,16 @@ name_packet(struct sockaddr_ll *ll, const struct tx_frame *f)
 
 /* The kernel routes by this name, whatever address is in our header. */
 static socklen_t
-name_raw(union tx_name *name, const struct tx_frame *f)
+name_raw(union sockaddr_any *name, const struct tx_frame *f)
 {
 	const struct addr *next_hop = &f->path->next_hop;
-	const uint8_t *first4 = f->packet + 16, *first6 = f->packet + 24;
+	struct addr dst;
 
-	memset(name, 0, sizeof(*name));
-	if (f->path->via && next_hop->family == f->family) {
-		first4 = next_hop->b;
-		first6 = next_hop->b;
-	}
-	if (f->family == ADDR_IPV4) {
-		name->in.sin_family = AF_INET;
-		memcpy(&name->in.sin_addr, first4, 4);
-		return sizeof(name->in);
-	}
-	name->in6.sin6_family = AF_INET6;
-	memcpy(&name->in6.sin6_addr, first6, 16);
-	return sizeof(name->in6);
+	if (f->path->via && next_hop->family == f->family)
+		return sockaddr_make(name, next_hop, 0);
+	dst = addr_make(
+	    f->family, f->packet + (f->family == ADDR_IPV4 ? 16 : 24));
+	return sockaddr_make(name, &dst, 0);
 }
 
 /* Does frame F leave exactly as the one before it?  Nearly always. */
@@ -180,32 +172,29 @@ tx_send(struct tx *tx, struct tx_frame *frames, int n)
 	enum tx_way way = WAYS, before;
 	union tx_name name;
 	socklen_t len = 0;
-	int stale;
+	int i = 0, stale;
 
-	for (int i = 0; i < n; i++) {
+	while (i < n) {
 		struct tx_frame *f = &frames[i];
 
 		before = way;
 		way = way_of(tx, f);
 		stale = way != WAY_PACKET && f->path->stale;
 		if (way != WAY_PACKET) {
-			len = name_raw(&name, f);
+			len = name_raw(&name.inet, f);
 			f->path->stale = 0;
 		} else if (before != way || !goes_along(f)) {
 			len = name_packet(&name.ll, f);
 		}
 		f->tx_ns = clock_wall_ns();
-		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) ==
+		if (sendto(tx->fds[way], f->packet, f->len, 0, &name.sa, len) !=
 		    -1) {
-			if (stale) { /* by the way it would have gone anyway */
-				way = WAYS;
-				i--;
-				continue;
-			}
+			i++;
+		} else if (!stale) {
 			if (tx->fds[way] == -1)
 				errno = EAFNOSUPPORT;
 			return i > 0 ? i : -1;
-		}
+		} /* else again, by the way it would have gone anyway */
 	}
 	return n;
 }

@@ -17,13 +17,21 @@ struct stopset {
 
 static struct stopset *named;
 
+static void
+empty(struct stopset *s)
+{
+	free(s->slots);
+	s->nslots = SLOTS_MIN;
+	s->slots = xcalloc(s->nslots, sizeof(*s->slots));
+	s->count = 0;
+}
+
 struct stopset *
 stopset_new(void)
 {
 	struct stopset *s = xcalloc(1, sizeof(*s));
 
-	s->nslots = SLOTS_MIN;
-	s->slots = xcalloc(s->nslots, sizeof(*s->slots));
+	empty(s);
 	return s;
 }
 
@@ -61,10 +69,7 @@ stopset_clear(const char *name)
 	for (struct stopset *s = named; s != NULL; s = s->next) {
 		if (name != NULL && strcmp(s->name, name) != 0)
 			continue;
-		free(s->slots);
-		s->nslots = SLOTS_MIN;
-		s->slots = xcalloc(s->nslots, sizeof(*s->slots));
-		s->count = 0;
+		empty(s);
 		rc = 0;
 	}
 	return rc;

@@ -472,6 +472,7 @@ def results(*files):
               [x["from"] for x in r.get("responses", [])])
 
 
-{"talk": talk, "survive": survive, "modern": modern, "partial": partial,
- "slow": slow, "round": round_robin, "ask": ask,
- "results": results}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__":
+    {"talk": talk, "survive": survive, "modern": modern, "partial": partial,
+     "slow": slow, "round": round_robin, "ask": ask,
+     "results": results}[sys.argv[1]](*sys.argv[2:])

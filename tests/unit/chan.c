@@ -224,12 +224,52 @@ a_busy_file_starves_nobody(void **state)
 	done(&u, peer);
 }
 
+/* Bodies of three bytes, one after the other. */
+static void
+on_three(struct chan *c, const void *p, size_t len, void *arg)
+{
+	struct user *u = arg;
+
+	on_data(c, p, len, arg);
+	if (u->body % 3 == 0)
+		chan_expect(c, 3);
+}
+
+static void
+who_has_no_lines_gets_bodies(void **state)
+{
+	static const struct chan_ops bodies = {
+	    .data = on_three, .closed = on_closed};
+	struct chan_config cfg = {.max_line = 16, .peer = "peer"};
+	struct user u = {.free_at = NULL};
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	cfg.fd_in = cfg.fd_out = fds[0];
+	u.c = chan_new(base, &cfg, &bodies, &u);
+	chan_expect(u.c, 3);
+	turn();
+	say(fds[1], "a\n\n\xff\n");
+	turn();
+	assert_int_equal(u.body, 5);
+	say(fds[1], "b longer than any line");
+	turn();
+	assert_int_equal(u.body, 27);
+	assert_string_equal(u.seen, "");
+	close(fds[1]);
+	turn();
+	assert_string_equal(u.seen, "closed(closed by peer inside a body) ");
+	done(&u, -1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    with_base(lines_and_bodies_at_every_cut),
 	    with_base(a_large_body_passes_through),
+	    with_base(who_has_no_lines_gets_bodies),
 	    with_base(writes_and_tells_when_drained),
 	    with_base(a_slow_reader_gets_all),
 	    with_base(a_pause_holds_lines_back),

@@ -110,16 +110,8 @@ task_mtu(const struct task *t)
 }
 
 /* Nor does it look for any of its blocks. */
-void *
-technique_last_block(const struct task *t)
-{
-	(void)t;
-	fail();
-	return NULL;
-}
-
-void *
-technique_next_block(const struct task *t, const void *block)
+const void *
+technique_earlier_block(const struct task *t, const void *block)
 {
 	(void)t;
 	(void)block;

@@ -22,6 +22,7 @@
 
 static int64_t now_ns = NS_PER_SEC;
 static int refuse_at; /* the N-th packet is refused; 0: none is */
+static int refuse_family; /* all by such a socket are; 0: none is */
 static struct {
 	const void *packet;
 	int64_t at_ns;
@@ -71,7 +72,7 @@ sendto(int fd, const void *packet, size_t len, int flags,
 	(void)to_len;
 	assert_int_equal(fd, 10000 + sa->sa_family);
 	assert_true(nsent < FRAMES);
-	if (nsent + 1 == refuse_at) {
+	if (nsent + 1 == refuse_at || sa->sa_family == refuse_family) {
 		errno = ENOBUFS;
 		return -1;
 	}
@@ -96,7 +97,7 @@ prepare(struct link_path *path)
 		    .packet = bytes[i],
 		    .len = 44,
 		    .family = ADDR_IPV4};
-	nsent = refuse_at = 0;
+	nsent = refuse_at = refuse_family = 0;
 }
 
 static void
@@ -150,6 +151,29 @@ test_stale(void **state)
 	tx_close(tx);
 }
 
+/* A raw socket that cannot ask for it: the frame leaves as it would have. */
+static void
+test_stale_refused(void **state)
+{
+	struct link_path path = {.ifindex = 1, .mac_len = 6, .stale = 1};
+	const char *why;
+	struct tx *tx = tx_open(0, &why);
+
+	(void)state;
+	prepare(&path);
+	refuse_family = AF_INET;
+	assert_int_equal(tx_send(tx, frames, FRAMES), FRAMES);
+	check(0, FRAMES);
+	assert_int_equal(path.stale, 0);
+	for (int i = 0; i < FRAMES; i++)
+		assert_int_equal(sent[i].family, AF_PACKET);
+	path.raw_only = path.stale = 1;
+	prepare(&path);
+	refuse_family = AF_INET;
+	assert_int_equal(tx_send(tx, frames, FRAMES), -1);
+	tx_close(tx);
+}
+
 /* What was accepted before the error counts; the error is told at the next call. */
 static void
 test_refused(void **state)
@@ -177,6 +201,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_its_time),
 	    cmocka_unit_test(test_stale),
+	    cmocka_unit_test(test_stale_refused),
 	    cmocka_unit_test(test_refused),
 	};
 
