@@ -222,6 +222,7 @@ see_to_disk(struct engine *e)
 	e->disk_busy = what & OUTPUT_BUSY;
 	if ((what & OUTPUT_MOVED) == 0)
 		return;
+	e->disk_busy = 1; /* what is said now may give it more to do */
 	set_full(e, (what & OUTPUT_FULL) != 0);
 	if (e->source->ops->durable != NULL)
 		e->source->ops->durable(e->source);
