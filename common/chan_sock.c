@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/scan.h"
 #include "common/sockaddr.h"
 
@@ -93,10 +94,7 @@ new_socket(const char *address, union sockaddr_any *sa, socklen_t *len,
 static int
 fail_socket(int fd, const char **why, const char *reason)
 {
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	*why = reason;
 	return -1;
 }
@@ -155,6 +153,15 @@ chan_connect(const char *address, const char **why)
 	if (connect(fd, &sa.sa, len) == -1 && errno != EINPROGRESS)
 		return fail_socket(fd, why, "cannot connect");
 	return fd;
+}
+
+const char *
+chan_check(const char *address)
+{
+	union sockaddr_any sa;
+	socklen_t len;
+
+	return scan_address(address, &sa, &len);
 }
 
 int

@@ -17,14 +17,15 @@
  *
  * With a syncer the writer does not stand still while the disk works.  It is
  *
- *	idle	a batch that is full is written, and synced when that is due
- *	syncing	nothing is written: records wait in memory, `wait_bytes' of
- *		them at most, then none is taken.  segment_poll() finds the end
- *		of it and goes on
+ *	idle	a batch that is full is given out to be written, synced when that
+ *		is due, and the file sealed when that is
+ *	busy	with that: records wait in memory, `wait_bytes' of them at most,
+ *		then none is taken.  segment_poll() finds the end of it and goes
+ *		on
  *	full	no space: none is taken; each tick tries, and waits for it
  *
- * Whatever changes the file otherwise, or needs all of it durable (a seal, a
- * rotation, segment_sync(), the end), first waits for the sync under way.
+ * segment_settle(), segment_sync() and segment_close() wait for what is under
+ * way; what is done after the disk has failed is waited for, too.
  *
  * Seal, in this order: tail mark, fsync(N.open); state/next = N+1 (temp,
  * fsync, rename, fsync dir); rename; fsync(spool); open N+1.open and lock it,
@@ -86,11 +87,11 @@ struct segment_config {
 	size_t batch_bytes; /* write out a batch at this size; 0: 256 KiB */
 	uint64_t quota_bytes; /* of records, unsent, at most; 0: no limit */
 	uint64_t number_block; /* record numbers reserved at once; 0: 2^20 */
-	struct syncer *syncer; /* outlives the writer; NULL: wait for syncs */
-	size_t wait_bytes; /* may wait for a sync; 0: 8 MiB */
-	/* Called when a seal is about to begin on request, by size, by age or
-	 * at the end: all records taken so far are durable.  May be NULL. */
-	void (*sealing)(void *arg);
+	struct syncer *syncer; /* outlives the writer; NULL: wait for all */
+	size_t wait_bytes; /* may wait for the disk; 0: 8 MiB */
+	/* Called when a segment was sealed on request, by size or by age.  May
+	 * be NULL. */
+	void (*sealed)(void *arg);
 	void *arg;
 };
 
@@ -152,9 +153,9 @@ segment_trace(struct segment_writer *w, int cycle, struct warts_trace *t)
 	return segment_result(w, cycle, WARTS_TRACE, t);
 }
 
-/* Seal now and start the next segment (SIGUSR1).  An empty segment (no record)
- * is not sealed.  Either way the asker can see that it was done (the time of
- * state/writer moves).  Returns 0, or -1 with errno. */
+/* Seal and start the next segment (SIGUSR1): begin to, with a syncer.  An empty
+ * segment (no record) is not sealed.  Either way the asker can see when it was
+ * done (the time of state/writer moves).  Returns 0, or -1 with errno. */
 int segment_rotate(struct segment_writer *w, int64_t now_ns);
 
 /* To be called at least once a second: flush, sync, seal by age, retry after
@@ -166,20 +167,31 @@ enum segment_state {
 };
 enum segment_state segment_tick(struct segment_writer *w, int64_t now_ns);
 
-/* With a syncer, to be called as often as can be while segment_is_syncing():
- * goes on when the sync under way has ended.  Non-zero when it has. */
+/* With a syncer, to be called as often as can be while segment_is_busy(): goes
+ * on when what is under way has ended.  Non-zero when it has. */
 int segment_poll(struct segment_writer *w, int64_t now_ns);
-/* Wait for that; then none is under way. */
+/* Wait for that; then nothing is under way. */
 void segment_settle(struct segment_writer *w, int64_t now_ns);
-/* Non-zero while a sync is under way. */
-int segment_is_syncing(const struct segment_writer *w);
+/* Non-zero while something is under way. */
+int segment_is_busy(const struct segment_writer *w);
 /* Non-zero while no record would be taken. */
 int segment_is_full(const struct segment_writer *w);
+
+/* Non-zero while the disk has no space: what was taken is not written. */
+int segment_lacks_space(const struct segment_writer *w);
 
 /* Make all that was taken durable, waiting for it.  0, or -1 with errno: not all of it is. */
 int segment_sync(struct segment_writer *w, int64_t now_ns);
 
-/* Number of the open segment, and that of the record taken next. */
+/* Begin to do so, or as soon as what is under way has ended. */
+void segment_hurry(struct segment_writer *w, int64_t now_ns);
+
+/* How much was taken so far, in a unit of its own; later, is it durable? */
+uint64_t segment_taken(const struct segment_writer *w);
+int segment_is_durable(const struct segment_writer *w, uint64_t taken);
+
+/* The segment that the record taken next will be in, or one before it; and the
+ * number of that record. */
 void segment_position(
     const struct segment_writer *w, uint64_t *segment, uint64_t *record);
 

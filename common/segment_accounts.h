@@ -22,7 +22,11 @@ void segment_accounts_clear(struct segment_accounts *s);
 /* A replaces what was said about its cycle, or is the first word on it. */
 void segment_accounts_put(
     struct segment_accounts *s, const struct segment_account *a);
-/* A tail has said them: forget the cycles of which nothing more will come. */
-void segment_accounts_sealed(struct segment_accounts *s);
+/* Have TO be what FROM is now. */
+void segment_accounts_copy(
+    struct segment_accounts *to, const struct segment_accounts *from);
+/* A tail has said SAID: forget the cycles of which nothing more will come. */
+void segment_accounts_sealed(
+    struct segment_accounts *s, const struct segment_accounts *said);
 
 #endif

@@ -25,6 +25,21 @@ segment_events_add(struct segment_events *s, const struct segment_event *e)
 }
 
 void
+segment_events_move(struct segment_events *to, struct segment_events *from)
+{
+	struct segment_events empty = *to;
+
+	if (to->n == 0) {
+		*to = *from;
+		*from = empty;
+		return;
+	}
+	for (size_t i = 0; i < from->n; i++)
+		segment_events_add(to, &from->p[i]);
+	from->n = 0;
+}
+
+void
 segment_events_synced(struct segment_events *s)
 {
 	s->n -= s->written;

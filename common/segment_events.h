@@ -24,6 +24,9 @@ struct segment_events {
 void segment_events_clear(struct segment_events *s);
 void
 segment_events_add(struct segment_events *s, const struct segment_event *e);
+/* All of FROM goes behind TO. */
+void
+segment_events_move(struct segment_events *to, struct segment_events *from);
 /* What was written is durable. */
 void segment_events_synced(struct segment_events *s);
 

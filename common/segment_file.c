@@ -78,7 +78,7 @@ segment_file_init(struct segment_file *f, struct segment_dir *d)
 void
 segment_file_clear(struct segment_file *f)
 {
-	assert(!segment_file_is_syncing(f));
+	assert(!segment_file_is_busy(f));
 	EVP_MD_CTX_free(f->written.sha);
 	EVP_MD_CTX_free(f->synced.sha);
 	wbuf_clear(&f->mark);
@@ -142,7 +142,6 @@ put(struct segment_file *f, const struct segment_mark *m, const uint8_t *p,
 	struct iovec iov[2];
 	int saved;
 
-	assert(!segment_file_is_syncing(f));
 	wbuf_reset(&f->mark);
 	segment_mark_encode(
 	    &f->mark, m, (uint32_t)crc32_z(crc32_z(0, NULL, 0), p, len));
@@ -179,19 +178,12 @@ segment_file_append(struct segment_file *f, const struct segment_batch *b)
 	return 0;
 }
 
-void
+int
 segment_file_sync(struct segment_file *f)
 {
-	if (f->written.len != f->synced.len)
-		syncer_submit(&f->sync, f->fd);
-}
-
-int
-segment_file_synced(struct segment_file *f)
-{
-	if (!segment_file_is_syncing(f))
+	if (f->written.len == f->synced.len)
 		return 0;
-	if (syncer_result(&f->sync) == -1)
+	if (fdatasync(f->fd) == -1)
 		return fail(f, f->name);
 	point_copy(&f->synced, &f->written);
 	return 0;
@@ -200,7 +192,6 @@ segment_file_synced(struct segment_file *f)
 void
 segment_file_cut(struct segment_file *f)
 {
-	assert(!segment_file_is_syncing(f));
 	/* If even this fails, recovery cuts at the first record of N+1. */
 	if (ftruncate(f->fd, (off_t)f->synced.len) == -1)
 		f->what = f->name;
@@ -275,7 +266,6 @@ segment_file_begin_after(struct segment_file *f)
 {
 	int old = f->fd, rc, saved;
 
-	assert(!segment_file_is_syncing(f));
 	f->fd = -1;
 	rc = segment_file_begin(f);
 	saved = errno;
@@ -326,7 +316,6 @@ segment_file_seal(struct segment_file *f,
 	char to[SEGMENT_DIR_NAME];
 	int rc;
 
-	assert(!segment_file_is_syncing(f));
 	assert(f->written.len == f->synced.len);
 	point_init(&before);
 	point_copy(&before, &f->written);
@@ -346,4 +335,44 @@ segment_file_seal(struct segment_file *f,
 		f->what = f->name;
 	EVP_MD_CTX_free(before.sha);
 	return rc;
+}
+
+/* --- jobs ----------------------------------------------------------------- */
+
+static int
+do_work(void *arg)
+{
+	struct segment_file *f = arg;
+	const struct segment_work *k = &f->work;
+
+	f->step = SEGMENT_WRITE;
+	if (k->numbers != 0 &&
+	    segment_dir_reserve_numbers(f->dir, k->numbers) == -1)
+		return fail(f, "state/numbers");
+	if (k->batch.len > 0 && segment_file_append(f, &k->batch) == -1)
+		return -1;
+	f->step = SEGMENT_SYNC;
+	if ((k->sync || k->turn) && segment_file_sync(f) == -1)
+		return -1;
+	if (!k->turn)
+		return 0;
+	f->step = SEGMENT_SEAL;
+	if (segment_file_seal(f, k->accounts, k->naccounts) == -1)
+		return -1;
+	f->step = SEGMENT_BEGIN;
+	return segment_file_begin_after(f);
+}
+
+void
+segment_file_give(struct segment_file *f, const struct segment_work *work)
+{
+	assert(f->fd != -1);
+	f->work = *work;
+	syncer_submit(&f->job, do_work, f);
+}
+
+int
+segment_file_result(struct segment_file *f)
+{
+	return syncer_result(&f->job);
 }

@@ -6,9 +6,10 @@
  *	           fdatasync(2)     pwritev(2) returned, behind a mark
  *	           returned
  *
- * While a sync is under way, which another thread may do (common/syncer.h),
- * `written' stands still, and so does the file: its end makes `synced' what
- * `written' is.  All that changes the file asserts that none is.
+ * What a writer wants done with it is a job (struct segment_work), which another
+ * thread may do (common/syncer.h).  While one is under way the file is the job's,
+ * and so are its directory's state and the bytes to be written; nobody else
+ * looks at them.  All other functions here want that none is.
  *
  * A failed write leaves the file at `written'; after a failed sync only
  * `synced' is believed.  What to do then is the writer's business
@@ -38,19 +39,6 @@ struct segment_point {
 	struct evp_md_ctx_st *sha; /* of the bytes before it */
 };
 
-struct segment_file {
-	struct segment_dir *dir;
-	int fd; /* -1: none is open */
-	char name[SEGMENT_DIR_NAME]; /* N.open */
-	uint64_t number; /* N */
-	uint64_t first_record;
-	uint64_t stale; /* N.open could not be removed; 0: none */
-	struct segment_point written, synced;
-	struct syncer_job sync; /* its `by' is the writer's to set */
-	struct wbuf mark; /* scratch */
-	const char *what;
-};
-
 /* Records to append: LEN bytes at P, without a mark, and where that leads. */
 struct segment_batch {
 	const uint8_t *p;
@@ -61,6 +49,40 @@ struct segment_batch {
 	uint16_t naccounts;
 	const struct segment_event *events; /* of these records */
 	size_t nevents;
+};
+
+/* What is to be done with the file, in this order. */
+struct segment_work {
+	uint64_t numbers; /* reserve record numbers below it; 0: no need */
+	struct segment_batch batch; /* append it, unless its len is 0 */
+	int sync; /* make durable all that is in the file */
+	int turn; /* the same; then seal it and begin the next */
+	const struct segment_account *accounts; /* for the tail */
+	uint16_t naccounts;
+};
+
+/* How far that has come: where it failed. */
+enum segment_step {
+	SEGMENT_WRITE,
+	SEGMENT_SYNC,
+	SEGMENT_SEAL,
+	SEGMENT_BEGIN,
+	SEGMENT_DONE, /* nowhere */
+};
+
+struct segment_file {
+	struct segment_dir *dir;
+	int fd; /* -1: none is open */
+	char name[SEGMENT_DIR_NAME]; /* N.open */
+	uint64_t number; /* N */
+	uint64_t first_record;
+	uint64_t stale; /* N.open could not be removed; 0: none */
+	struct segment_point written, synced;
+	struct wbuf mark; /* scratch */
+	const char *what;
+	struct syncer_job job; /* its `by' is the writer's to set */
+	struct segment_work work; /* of the job */
+	enum segment_step step; /* that it has come to */
 };
 
 /* No segment is open yet.  D must outlive F. */
@@ -75,25 +97,34 @@ int segment_file_begin(struct segment_file *f);
  * let us, the next segment_file_begin() does it. */
 void segment_file_discard(struct segment_file *f);
 
-/* Append a batch and its mark in one write, or nothing.  No sync is under way,
- * here and in all that follows but segment_file_synced(). */
-int segment_file_append(struct segment_file *f, const struct segment_batch *b);
+/* Begin to do WORK, which is copied; what it points to stays until the result is
+ * taken.  The file is open. */
+void segment_file_give(struct segment_file *f, const struct segment_work *work);
 
-/* Begin to make `synced' what `written' is; then a sync is under way, if that
- * takes any. */
-void segment_file_sync(struct segment_file *f);
-
-/* Non-zero while a sync is under way, also when its result only needs to be
- * taken. */
+/* Non-zero while a job is under way, also when its result only needs to be
+ * taken; then, whether it can be without waiting. */
 static inline int
-segment_file_is_syncing(const struct segment_file *f)
+segment_file_is_busy(const struct segment_file *f)
 {
-	return syncer_is_busy(&f->sync);
+	return syncer_is_busy(&f->job);
+}
+static inline int
+segment_file_is_done(const struct segment_file *f)
+{
+	return syncer_is_done(&f->job);
 }
 
-/* Take the result of the sync that is under way, if any, when it is there: 0,
- * and `synced' is what `written' is; or -1, and `synced' stays. */
-int segment_file_synced(struct segment_file *f);
+/* Take the result of the job that is under way, when it is there: 0; or -1,
+ * and `step' says where it ended: what comes before was done. */
+int segment_file_result(struct segment_file *f);
+
+/* Append a batch and its mark in one write, or nothing. */
+int segment_file_append(struct segment_file *f, const struct segment_batch *b);
+
+/* Make `synced' what `written' is.  When that fails `synced' stays, and what is
+ * behind it is not believed any more: a second sync may say yes without having
+ * written, as the kernel takes the pages of a failed one for clean. */
+int segment_file_sync(struct segment_file *f);
 
 /* Go back to `synced'; what is behind it is cut off. */
 void segment_file_cut(struct segment_file *f);

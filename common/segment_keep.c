@@ -4,58 +4,76 @@
 #include <string.h>
 
 void
+segment_keep_init(struct segment_keep *k)
+{
+	memset(k, 0, sizeof(*k));
+	wbuf_init(&k->out);
+	wbuf_init(&k->in);
+}
+
+void
 segment_keep_clear(struct segment_keep *k)
 {
-	wbuf_clear(&k->b);
-	segment_events_clear(&k->events);
+	wbuf_clear(&k->out);
+	wbuf_clear(&k->in);
+	segment_events_clear(&k->out_events);
+	segment_events_clear(&k->in_events);
 	k->written = 0;
+}
+
+void
+segment_keep_give(struct segment_keep *k)
+{
+	struct wbuf b = k->out;
+
+	segment_events_move(&k->out_events, &k->in_events);
+	if (b.len > 0) {
+		wbuf_bytes(&k->out, k->in.p, k->in.len);
+		wbuf_reset(&k->in);
+		return;
+	}
+	k->out = k->in;
+	k->in = b;
 }
 
 void
 segment_keep_batch(const struct segment_keep *k, struct segment_batch *b)
 {
-	b->p = k->b.p + k->written;
-	b->len = segment_keep_unwritten(k);
-	b->events = k->events.p + k->events.written;
-	b->nevents = k->events.n - k->events.written;
+	b->p = k->out.p + k->written;
+	b->len = k->out.len - k->written;
+	b->events = k->out_events.p + k->out_events.written;
+	b->nevents = k->out_events.n - k->out_events.written;
 }
 
 void
 segment_keep_written(struct segment_keep *k)
 {
-	k->written = k->b.len;
-	k->events.written = k->events.n;
+	k->written = k->out.len;
+	k->out_events.written = k->out_events.n;
 }
 
 void
 segment_keep_synced(struct segment_keep *k)
 {
-	size_t rest = segment_keep_unwritten(k);
+	size_t rest = k->out.len - k->written;
 
 	if (k->written > 0 && rest > 0)
-		memmove(k->b.p, k->b.p + k->written, rest);
-	k->b.len = rest;
+		memmove(k->out.p, k->out.p + k->written, rest);
+	k->out.len = rest;
 	k->written = 0;
-	segment_events_synced(&k->events);
+	segment_events_synced(&k->out_events);
 }
 
 void
-segment_keep_cut(struct segment_keep *k)
-{
-	k->written = 0;
-	k->events.written = 0;
-}
-
-void
-segment_keep_again(struct segment_keep *k, struct segment_ids *ids,
-    const struct segment_point *at)
+segment_keep_again(struct segment_keep *k, const struct wbuf *defs)
 {
 	struct wbuf b;
 
-	assert(k->written == 0);
 	wbuf_init(&b);
-	segment_ids_replay(ids, &b, at->nlists, at->ncycles);
-	wbuf_bytes(&b, k->b.p, k->b.len);
-	wbuf_clear(&k->b);
-	k->b = b;
+	wbuf_bytes(&b, defs->p, defs->len);
+	wbuf_bytes(&b, k->out.p, k->out.len);
+	wbuf_clear(&k->out);
+	k->out = b;
+	k->written = 0;
+	k->out_events.written = 0;
 }

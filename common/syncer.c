@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/thread.h"
 #include "common/xmalloc.h"
@@ -19,9 +18,9 @@ struct syncer {
 };
 
 static void
-sync_now(struct syncer_job *j)
+do_work(struct syncer_job *j)
 {
-	j->err = fdatasync(j->fd) == -1 ? errno : 0;
+	j->err = j->work(j->arg) == -1 ? errno : 0;
 	j->state = SYNCER_DONE;
 }
 
@@ -53,7 +52,7 @@ run(void *arg)
 	while ((j = next_job(s)) != NULL) {
 		pthread_mutex_unlock(&s->mutex);
 		/* From the end of this on J is its owner's. */
-		sync_now(j);
+		do_work(j);
 		pthread_mutex_lock(&s->mutex);
 		pthread_cond_signal(&s->done);
 	}
@@ -96,19 +95,20 @@ syncer_free(struct syncer *s)
 }
 
 void
-syncer_submit(struct syncer_job *j, int fd)
+syncer_submit(struct syncer_job *j, syncer_work work, void *arg)
 {
 	struct syncer *s = j->by;
 
 	assert(j->state == SYNCER_IDLE);
-	j->fd = fd;
+	j->work = work;
+	j->arg = arg;
 	j->next = NULL;
 	if (s != NULL && s->may_start) {
 		s->may_start = 0;
 		s->started = thread_start(&s->thread, run, s) == 0;
 	}
 	if (s == NULL || !s->started) {
-		sync_now(j);
+		do_work(j);
 		return;
 	}
 	j->state = SYNCER_GIVEN;

@@ -12,6 +12,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "common/xmalloc.h"
@@ -53,13 +54,9 @@ repo_close(struct repo *r)
 {
 	int fds[] = {r->root, r->dir, r->objects, r->texts, r->current,
 	    r->waiting, r->history};
-	int saved = errno;
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] != -1)
-			close(fds[i]);
-	}
-	errno = saved;
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fd_close(fds[i]);
 }
 
 static int
@@ -383,7 +380,7 @@ store(const struct repo *r, int fd, int tmp, const struct signed_object *o)
 int
 repo_object_put(const struct repo *r, int fd, struct signed_object *o)
 {
-	int tmp, rc, saved;
+	int tmp, rc;
 
 	if (signed_object_make(fd, o) == -1)
 		return -1;
@@ -395,8 +392,6 @@ repo_object_put(const struct repo *r, int fd, struct signed_object *o)
 	if (tmp == -1)
 		return -1;
 	rc = store(r, fd, tmp, o);
-	saved = errno;
-	close(tmp);
-	errno = saved;
+	fd_close(tmp);
 	return rc;
 }

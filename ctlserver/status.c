@@ -201,12 +201,32 @@ why_never(struct row *r)
 	snprintf(r->why, VALUE_LEN, "has not checked in yet");
 }
 
+/* What it has not taken of what is published, into BUF; "" all. */
+static char *
+refused(const struct row *r, char buf[VALUE_LEN])
+{
+	char version[CELL_LEN], kind[CELL_LEN], number[CELL_LEN],
+	    code[CELL_LEN];
+
+	beat_value(&r->beat, "refused", buf, VALUE_LEN);
+	/* KIND VERSION CODE TEXT: a word that it must know and does not. */
+	if (sscanf(buf, "%63s %63s %63s", kind, number, code) != 3 ||
+	    strcmp(code, "unknown") != 0)
+		return buf;
+	put_value(r, "software", version);
+	snprintf(buf + strlen(buf), VALUE_LEN - strlen(buf),
+	    ": its listmgr (%s) is too old for it", version);
+	return buf;
+}
+
 static void
 why_not_probing(struct row *r)
 {
-	char v[CELL_LEN];
+	char v[CELL_LEN], buf[VALUE_LEN];
+	size_t n;
 
 	beat_value(&r->beat, "probing", v, sizeof(v));
+	refused(r, buf);
 	if (strcmp(v, "deadman") == 0)
 		snprintf(r->why, VALUE_LEN,
 		    "dead-man timer: too long without a good check-in");
@@ -214,10 +234,13 @@ why_not_probing(struct row *r)
 	    beat_number(&r->beat, "assign") == 0)
 		snprintf(r->why, VALUE_LEN, "has no schedule yet");
 	else if (strcmp(v, "expired") == 0)
-		snprintf(r->why, VALUE_LEN,
-		    "its schedule has expired: publish again");
+		snprintf(r->why, VALUE_LEN, "its schedule has expired%s",
+		    buf[0] == '\0' ? ": publish again" : "");
 	else
 		snprintf(r->why, VALUE_LEN, "probing: %s", v);
+	n = strlen(r->why);
+	if (buf[0] != '\0')
+		snprintf(r->why + n, VALUE_LEN - n, ", and refused %s", buf);
 }
 
 static void
@@ -229,13 +252,19 @@ why_stopped(struct row *r)
 static void
 why_refused(struct row *r)
 {
-	beat_value(&r->beat, "refused", r->why, VALUE_LEN);
+	refused(r, r->why);
 }
 
 static void
 why_list(struct row *r)
 {
 	beat_bad_why(&r->beat, r->why, VALUE_LEN);
+}
+
+static void
+why_no_prober(struct row *r)
+{
+	beat_value(&r->beat, "prober", r->why, VALUE_LEN);
 }
 
 static void
@@ -268,6 +297,7 @@ static const struct {
     {"stopped", why_stopped},
     {"refused", why_refused},
     {"list held", why_list},
+    {"no prober", why_no_prober},
     {"errors", why_errors},
     {"spool full", why_spool},
     {"behind", why_behind},
@@ -399,5 +429,8 @@ status_print(const char *dir)
 	if (beats != -1)
 		close(beats);
 	repo_close(&repo);
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+	if (fflush(stdout) == 0)
+		return EXIT_DONE;
+	log_warn("standard output: %s", strerror(errno));
+	return EXIT_TEMPORARY;
 }

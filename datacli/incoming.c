@@ -12,6 +12,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/ledger.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
@@ -24,10 +25,9 @@
 static int
 open_below(int dir, const char *name)
 {
-	int fd = atomicfile_mkdir(dir, name, 0755), saved = errno;
+	int fd = atomicfile_mkdir(dir, name, 0755);
 
-	close(dir);
-	errno = saved;
+	fd_close(dir);
 	return fd;
 }
 
@@ -201,19 +201,9 @@ incoming_begin(struct incoming *in, const struct offer *o)
 int
 incoming_write(struct incoming *in, const void *data, size_t len)
 {
-	const uint8_t *p = data;
-	ssize_t n;
-
-	while (len > 0) {
-		n = pwrite(in->fd, p, len, (off_t)in->size);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		in->size += (uint64_t)n;
-		p += n;
-		len -= (size_t)n;
-	}
+	if (atomicfile_pwrite(in->fd, data, len, (off_t)in->size) == -1)
+		return -1;
+	in->size += len;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "common/chan.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 #define BLOCK (64u << 10) /* bytes behind one data line */
@@ -88,11 +89,8 @@ end(struct bulk *b)
 static void
 close_file(struct bulk *b)
 {
-	int saved = errno;
-
-	close(b->fd);
+	fd_close(b->fd);
 	b->fd = -1;
-	errno = saved;
 }
 
 /* LEN bytes at BUF, smaller if that is possible and agreed. */

@@ -10,6 +10,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
 
@@ -121,7 +122,7 @@ struct offer *
 offers_get(struct offers *o, uint64_t number, int sent)
 {
 	struct offer *f = find(o, number), like = {.number = number};
-	int fd, rc, saved;
+	int fd, rc;
 
 	if (f != NULL && f->in_sent == sent)
 		return f;
@@ -130,9 +131,7 @@ offers_get(struct offers *o, uint64_t number, int sent)
 		return NULL;
 	like.in_sent = sent;
 	rc = read_segment(o, fd, &like);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	if (rc == -1)
 		return NULL;
 	if (f != NULL)
@@ -143,12 +142,10 @@ offers_get(struct offers *o, uint64_t number, int sent)
 int
 offers_open(struct offers *o, const struct offer *f)
 {
-	int fd = open_segment(o, f->number, f->in_sent), saved;
+	int fd = open_segment(o, f->number, f->in_sent);
 
 	if (fd != -1 && atomicfile_lock_fd(fd) == -1) {
-		saved = errno;
-		close(fd);
-		errno = saved;
+		fd_close(fd);
 		return -1;
 	}
 	return fd;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/atomicfile.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
@@ -438,7 +439,7 @@ static int
 apply_one(struct archive_plan *p, const struct archive_target *t)
 {
 	const char *base;
-	int dir, fd, rc = -1, saved;
+	int dir, fd, rc = -1;
 
 	dir = archive_parent(p->root, t->path, &base);
 	if (dir == -1)
@@ -448,11 +449,8 @@ apply_one(struct archive_plan *p, const struct archive_target *t)
 		rc = write_target(t, fd);
 	if (rc == 0 && !t->exists)
 		rc = atomicfile_syncdir(dir);
-	saved = errno;
-	if (fd != -1)
-		close(fd);
-	close(dir);
-	errno = saved;
+	fd_close(fd);
+	fd_close(dir);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
@@ -89,15 +90,13 @@ feed_next(int root, const char *monitor)
 {
 	char path[ARCHIVE_PATH_MAX];
 	uint64_t last = 0;
-	int fd, rc, saved;
+	int fd, rc;
 
 	fd = openat(root, feed_path(path, monitor), O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ENOENT ? 1 : 0;
 	rc = feed_last(fd, &last, NULL);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	return rc == -1 ? 0 : last + 1;
 }
 
@@ -238,7 +237,7 @@ static int
 publish(struct feed *f)
 {
 	char path[ARCHIVE_PATH_MAX];
-	int fd, rc, saved;
+	int fd, rc;
 
 	fd = openat(f->root, feed_path(path, f->monitor), O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
@@ -253,9 +252,7 @@ publish(struct feed *f)
 	}
 	if (rc != -1)
 		rc = show_new(f, fd);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	if (rc != 1)
 		return rc;
 	if (feed_log_write(f) == -1)

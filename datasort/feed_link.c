@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/atomicfile.h"
+#include "common/fd.h"
 #include "datasort/feed.h"
 
 static const char *
@@ -68,7 +69,7 @@ feed_link(int root, const char *path, const char *other)
 {
 	char link[FEED_PATH_MAX];
 	const char *name;
-	int dir, rc, saved;
+	int dir, rc;
 
 	if (link_name(path, link) == -1) {
 		errno = EBADMSG;
@@ -78,8 +79,6 @@ feed_link(int root, const char *path, const char *other)
 	if (dir == -1)
 		return -1;
 	rc = link_in(dir, name, path, other);
-	saved = errno;
-	close(dir);
-	errno = saved;
+	fd_close(dir);
 	return rc;
 }

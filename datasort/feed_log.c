@@ -11,6 +11,7 @@
 #include "common/atomicfile.h"
 #include "common/clock.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/scan.h"
 #include "common/xmalloc.h"
 #include "datasort/feed.h"
@@ -191,18 +192,9 @@ static int
 append(struct feed_log *l, int fd, uint64_t end, const struct wbuf *lines)
 {
 	/* What a kill left behind the last whole line. */
-	if (ftruncate(fd, (off_t)end) == -1)
+	if (ftruncate(fd, (off_t)end) == -1 ||
+	    atomicfile_pwrite(fd, lines->p, lines->len, (off_t)end) == -1)
 		return -1;
-	for (size_t done = 0; done < lines->len;) {
-		ssize_t n = pwrite(fd, lines->p + done, lines->len - done,
-		    (off_t)(end + done));
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		done += (size_t)n;
-	}
 	l->length = end + lines->len;
 	return fsync(fd);
 }
@@ -228,7 +220,7 @@ static int
 update_log(const struct feed *f, struct feed_log *l)
 {
 	const char *base;
-	int dir, fd, rc, saved;
+	int dir, fd, rc;
 
 	if (l->add.len == 0)
 		return 0;
@@ -239,11 +231,8 @@ update_log(const struct feed *f, struct feed_log *l)
 	rc = fd == -1 ? -1 : write_log(f, l, fd);
 	if (rc == 0)
 		rc = atomicfile_syncdir(dir);
-	saved = errno;
-	if (fd != -1)
-		close(fd);
-	close(dir);
-	errno = saved;
+	fd_close(fd);
+	fd_close(dir);
 	return rc;
 }
 
@@ -260,22 +249,19 @@ take_lock(int root)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	if (dir != -1)
-		close(dir);
+	fd_close(dir);
 	return lock;
 }
 
 int
 feed_log_write(struct feed *f)
 {
-	int lock = take_lock(f->root), rc = 0, saved;
+	int lock = take_lock(f->root), rc = 0;
 
 	if (lock == -1)
 		return -1;
 	for (size_t i = 0; i < FEED_LOGS && rc == 0; i++)
 		rc = update_log(f, &f->logs[i]);
-	saved = errno;
-	close(lock);
-	errno = saved;
+	fd_close(lock);
 	return rc;
 }

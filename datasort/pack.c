@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "common/atomicfile.h"
+#include "common/fd.h"
 #include "common/xmalloc.h"
 
 #define CHUNK 65536 /* bytes */
@@ -251,7 +252,7 @@ pack(int root, const char *path, int compress)
 	char gz[ARCHIVE_PATH_MAX + 4];
 	struct pack p;
 	const char *base;
-	int rc, saved;
+	int rc;
 
 	/* Before a directory is made for it. */
 	snprintf(gz, sizeof(gz), "%s%s", path, compress ? "" : ".gz");
@@ -265,9 +266,7 @@ pack(int root, const char *path, int compress)
 	p.from = compress ? base : gz;
 	snprintf(p.to, sizeof(p.to), "%s", compress ? gz : base);
 	rc = replace(&p, compress);
-	saved = errno;
-	close(p.dir);
-	errno = saved;
+	fd_close(p.dir);
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/atomicfile.h"
+#include "common/fd.h"
 #include "common/ledger.h"
 #include "common/log.h"
 #include "common/schedule.h"
@@ -524,8 +525,6 @@ plan_segment(struct plan *p, uint64_t number)
 		free(g);
 		errno = saved;
 	}
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "common/atomicfile.h"
 #include "common/clock.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/log.h"
 #include "common/schedule.h"
 #include "common/segment_dir.h"
@@ -233,15 +234,13 @@ struct monitor {
 static int
 open_sub(int dir, const char *a, const char *b)
 {
-	int mid, sub, saved;
+	int mid, sub;
 
 	mid = atomicfile_mkdir(dir, a, 0755);
 	if (mid == -1)
 		return -1;
 	sub = atomicfile_mkdir(mid, b, 0755);
-	saved = errno;
-	close(mid);
-	errno = saved;
+	fd_close(mid);
 	return sub;
 }
 

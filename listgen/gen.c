@@ -37,6 +37,7 @@ struct gen {
 	int end_acked; /* and so is the end of the cycle */
 	int ended; /* it was emitted */
 	int acks; /* acks tell what is accepted, not stdout */
+	int stale; /* the open cycle was begun with another list than there is */
 	enum gen_want want;
 	int code; /* to exit with: a signal is not the end of the work */
 	char tail[32]; /* " LIST CYCLE\n" */
@@ -97,10 +98,11 @@ do_new_cycle(struct gen *g, char *arg)
 {
 	uint32_t after;
 
-	/* Said to a process that was started when it was due: maybe it is done. */
+	/* Said to a process that was started when it was due: maybe it is done,
+	 * but not by a cycle that was begun before the list was changed. */
 	if (*arg != '\0' && scan_u32(arg, 1, UINT32_MAX, &after) == -1)
 		return "new-cycle takes nothing, or a cycle";
-	if (*arg != '\0' && g->pos.cycle > after)
+	if (*arg != '\0' && g->pos.cycle > after && !g->stale)
 		return NULL;
 	if (g->want == GEN_GO)
 		g->want = GEN_NEW_CYCLE;
@@ -253,9 +255,11 @@ flush(struct gen *g)
 			g->pos.dirty |= !g->acks;
 			done += (size_t)n;
 		} else if (errno != EAGAIN && errno != EINTR) {
-			if (errno != EPIPE)
+			if (errno != EPIPE) {
 				log_warn(
 				    "standard output: %s", strerror(errno));
+				g->code = EXIT_TEMPORARY;
+			}
 			g->want = GEN_STOP;
 		}
 	}
@@ -344,12 +348,12 @@ next_cycle(struct gen *g)
 
 /* Go behind the targets that were accepted before a restart. */
 static void
-skip_accepted(struct gen *g, const char *was)
+skip_accepted(struct gen *g)
 {
 	const char *text;
 	uint64_t n = 0;
 
-	if (strcmp(was, g->pos.identity) != 0)
+	if (g->stale)
 		log_warn("the list or what it leaves out has changed within "
 			 "cycle %u: going on behind number %llu of the new one",
 		    g->pos.cycle, (unsigned long long)g->number);
@@ -361,26 +365,56 @@ skip_accepted(struct gen *g, const char *was)
 		    (unsigned long long)n, (unsigned long long)g->number);
 }
 
-/* Begin a cycle, or go on with the one that is open. */
+/* Read the list for a cycle that begins, until there is room for its begin.  An
+ * order for a new one that comes meanwhile is obeyed by reading it again: behind
+ * the begin it could not be told whether this is the answer.  0; -1: logged. */
 static int
-open_cycle(struct gen *g)
+read_list(struct gen *g)
 {
-	char was[GEN_IDENTITY_MAX];
-	struct gen_start at = {.more = g->pos.open};
+	struct gen_start at = {.cycle = g->pos.cycle};
 
-	if (!at.more)
-		g->pos.cycle = next_cycle(g);
-	if (g->want == GEN_STOP)
-		return 0;
-	at.cycle = g->pos.cycle;
+	do {
+		if (g->want == GEN_NEW_CYCLE)
+			g->want = GEN_GO;
+		at.file = position_file(&g->pos);
+		if (g->src->rewind(g->arg, &at, g->pos.identity) == -1)
+			return -1;
+		while (g->want == GEN_GO && !wait_any(g, 1, 0))
+			continue;
+	} while (g->want == GEN_NEW_CYCLE);
+	g->number = g->flushed = g->acked = 0;
+	g->stale = 0;
+	return 0;
+}
+
+/* The same for the one that is open since before a restart. */
+static int
+read_list_again(struct gen *g)
+{
+	struct gen_start at = {.cycle = g->pos.cycle, .more = 1};
+	char was[GEN_IDENTITY_MAX];
+
 	at.file = position_file(&g->pos);
 	strcpy(was, g->pos.identity);
 	if (g->src->rewind(g->arg, &at, g->pos.identity) == -1)
 		return -1;
-	if (at.more)
-		skip_accepted(g, was);
-	else
-		g->number = g->flushed = g->acked = 0;
+	g->stale = strcmp(was, g->pos.identity) != 0;
+	skip_accepted(g);
+	return 0;
+}
+
+/* Begin a cycle, or go on with the one that is open. */
+static int
+open_cycle(struct gen *g)
+{
+	int more = g->pos.open;
+
+	if (!more)
+		g->pos.cycle = next_cycle(g);
+	if (g->want == GEN_STOP)
+		return 0;
+	if ((more ? read_list_again(g) : read_list(g)) == -1)
+		return -1;
 	g->ended = g->end_acked = 0;
 	g->pos.open = 1;
 	save(g, clock_mono_ns());

@@ -6,6 +6,7 @@
  *	beat list.1=team-1 1788998400 51200 51100 ok
  *	beat-end
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "common/atomicfile.h"
 #include "common/chan.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "listmgr/sync.h"
@@ -42,16 +44,24 @@ number(const char *line, const char *key)
 	return 0;
 }
 
-/* The status file; the caller frees.  NULL: none. */
+/* The status file, and its own time; the caller frees.  NULL: none. */
 static char *
-read_status(const char *path)
+read_status(const char *path, int64_t *at_ns)
 {
-	char *text;
+	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char *text = NULL;
+	struct stat st;
 	size_t len;
 
-	if (path == NULL ||
-	    atomicfile_read(AT_FDCWD, path, STATUS_MAX, &text, &len) == -1)
+	if (fd == -1)
 		return NULL;
+	/* It is replaced and never written to: the time is that of the text. */
+	if (fstat(fd, &st) == -1 ||
+	    atomicfile_read_fd(fd, STATUS_MAX, &text, &len) == -1)
+		text = NULL;
+	else
+		*at_ns = st.st_mtim.tv_sec * NS_PER_SEC + st.st_mtim.tv_nsec;
+	close(fd);
 	return text;
 }
 
@@ -129,18 +139,37 @@ write_troubles(const struct beat_config *b, struct chan *chan)
 }
 
 static void
-write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent)
+write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent,
+    int64_t at_ns)
 {
-	struct beat_news *n = b->news;
-	int64_t now_ns = b->roster->host.now_ns;
+	int64_t now_ns = b->roster->host.now_ns, per_s;
 
-	/* A Prober that was started anew counts from 0. */
-	if (n->sent_ns != 0 && sent >= n->sent && now_ns > n->sent_ns)
-		chan_printf(chan, "beat rate=%" PRIu64,
-		    (uint64_t)((double)(sent - n->sent) * NS_PER_SEC /
-			(double)(now_ns - n->sent_ns)));
-	n->sent = sent;
-	n->sent_ns = now_ns;
+	rate_saw(&b->news->rate, sent, at_ns, now_ns);
+	per_s = rate_per_s(&b->news->rate, now_ns);
+	if (per_s != -1)
+		chan_printf(chan, "beat rate=%" PRId64, per_s);
+}
+
+/* TEXT: its status; NULL: it cannot be read, errno. */
+static void
+write_prober(const struct beat_config *b, struct chan *chan, const char *text)
+{
+	const char *path = b->settings->status;
+	struct beat_news *n = b->news;
+	char why[200] = "no new status";
+	int64_t s;
+
+	if (text == NULL)
+		snprintf(why, sizeof(why), "%s", strerror(errno));
+	s = rate_silent_s(&n->rate, n->start_ns, b->roster->host.now_ns);
+	if (path != NULL && s > 0)
+		chan_printf(chan,
+		    "beat prober=%s: %s for %" PRId64 " s: does it run?", path,
+		    why, s);
+	if (path != NULL && s > 0 && !n->silent)
+		log_warn("%s: %s for %" PRId64 " s: does the Prober run?", path,
+		    why, s);
+	n->silent = path != NULL && s > 0;
 }
 
 /* When the oldest segment that the archive does not have was closed; 0: there is
@@ -248,16 +277,20 @@ void
 beat_write(const struct beat_config *b, struct chan *chan)
 {
 	static struct books books;
-	char *text = read_status(b->settings->status);
+	int64_t at_ns = 0;
+	char *text = read_status(b->settings->status, &at_ns);
+	int saved = errno;
 
 	memset(&books, 0, sizeof(books));
 	write_versions(b, chan);
 	write_troubles(b, chan);
 	if (text != NULL) {
-		write_rate(b, chan, number(text, "sent"));
+		write_rate(b, chan, number(text, "sent"), at_ns);
 		read_books(b, text, &books);
 		chan_printf(chan, "beat backlog=%" PRIu64, books.backlog);
 	}
+	errno = saved;
+	write_prober(b, chan, text);
 	free(text);
 	write_spool(b, chan);
 	write_lists(b, chan, &books);

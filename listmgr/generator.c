@@ -55,7 +55,7 @@ on_started(struct child *c, pid_t pid, int fd_in, int fd_out, void *arg)
 	struct generator *g = arg;
 
 	(void)c;
-	g->started_ns = g->host->now_ns;
+	g->started_ns = g->next_ns = g->host->now_ns;
 	log_info("%s: started, process %d", g->who, (int)pid);
 	if (g->state != GENERATOR_RUNNING) {
 		close(fd_in);
@@ -429,6 +429,7 @@ generator_free(struct generator *g)
 	for (size_t i = 0; i < g->norders; i++)
 		free(g->orders[i]);
 	free(g->orders);
+	free(g->told_due);
 	free_words(g->argv);
 	free_words(g->env);
 	free(g->code);

@@ -5,6 +5,7 @@
  *	generator.c		the process, its user and directory
  *	generator_read.c	from its pipe to lines that are judged
  *	generator_tell.c	acks and orders to its standard input
+ *	generator_due.c		new cycles that it owes
  *	bucket.c		rates
  *	generator_watch.c	whether it hangs, or forks without end
  *	conduct.c		how much it may do, and how long it is held
@@ -146,6 +147,17 @@ struct work {
 	const char *code; /* where the schedule's code is; NULL: nowhere */
 };
 
+/* A new cycle that its process was told to begin, and has not.  Places are
+ * bytes of its stream. */
+struct generator_order {
+	uint64_t said; /* bytes that it was told, with this */
+	uint64_t told_at; /* written before that */
+	uint64_t unread_at; /* written before it had read it, as far as known */
+	int read; /* by now it has */
+	uint32_t passed; /* cycles it began before that */
+	int later; /* it was started when that was due already */
+};
+
 struct generator {
 	const struct generator_host *host;
 	uint32_t number;
@@ -170,6 +182,9 @@ struct generator {
 	 * that was started before this one was read out. */
 	int fd_in, fd_out; /* -1: none */
 	int next_in, next_out;
+	int64_t stream_ns, next_ns; /* started_ns of their processes; 0: none */
+	uint64_t nread, said; /* bytes from and to the process we read */
+	uint64_t line_at; /* where the line that is judged was, of NREAD */
 	struct event *readable; /* armed while dry */
 	int dry; /* the pipe was empty when we looked */
 	int dead; /* the process of fd_in is gone */
@@ -191,14 +206,15 @@ struct generator {
 	char **orders; /* norders lines it is still to be told */
 	size_t norders;
 
-	/* New cycles that it owes; one is paid when a cycle begins that is not
-	 * `after'. */
+	/* New cycles that it owes: ntold orders that the process we read was
+	 * given, and one that it was not.  A process that comes owes one. */
 	uint32_t due;
-	uint32_t untold; /* of the last of them its process; 0 or 1 */
-	uint32_t after; /* 0: not known */
+	uint32_t untold; /* 0 or 1 */
+	struct generator_order *told_due;
+	size_t ntold;
+	uint32_t after; /* only another cycle can pay; 0: not known which */
 	uint32_t begun; /* the cycle that it began last, of any process */
-	int64_t due_ns; /* started_ns of the process that was there then */
-	int64_t due_told_ns; /* ... of the one that was told; 0: none */
+	int64_t due_ns; /* started_ns when the last of them was asked for */
 
 	/* For those who ask how it does. */
 	uint64_t targets; /* merged, of all cycles */
@@ -287,17 +303,6 @@ int generator_is_taken(const struct generator *g);
  * were not accepted; if only its end was not, that is said again. */
 void generator_lost(struct generator *g);
 
-/*
- * It is to begin a new cycle, another than AFTER (0: it is not known which one it
- * is in).  The process that runs is told `new-cycle'; one that was started later
- * `new-cycle AFTER', which it passes over when it has begun a later one: so it is
- * done once, whoever has died when.
- */
-void generator_due(struct generator *g, uint32_t after);
-
-/* A cycle begins: is it what was due? */
-void generator_begins(struct generator *g, uint32_t cycle);
-
 /* The N files NAMES of it have changed, and the greatest directive of them is
  * WHAT: do that. */
 void generator_changed(struct generator *g, enum schedule_change what,
@@ -309,5 +314,29 @@ int generator_tell(struct generator *g);
 
 /* Say TEXT at once; -1 when its pipe is full. */
 int generator_say(struct generator *g, const char *text);
+
+/* --- generator_due.c: new cycles that it owes */
+
+/*
+ * It is to begin a new cycle, another than AFTER (0: it is not known which one it
+ * is in).  The process that runs is told `new-cycle'; one that was started later
+ * `new-cycle AFTER', which it passes over when it has begun a later one: so it is
+ * done once, whoever has died when.
+ */
+void generator_due(struct generator *g, uint32_t after);
+/* It owes none any more. */
+void generator_due_none(struct generator *g);
+
+/* Tell it, if there is something that its process was not told.  -1: its pipe is
+ * full. */
+int generator_due_tell(struct generator *g);
+/* Another process is read, and heard, from now on. */
+void generator_due_attached(struct generator *g);
+/* See how far it has read what it was told: now and then, and before more of its
+ * output is read. */
+void generator_due_look(struct generator *g);
+
+/* A cycle begins, on the line at g->line_at: is it what was due? */
+void generator_begins(struct generator *g, uint32_t cycle);
 
 #endif

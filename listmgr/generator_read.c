@@ -101,9 +101,13 @@ generator_attach(struct generator *g, int fd_in, int fd_out)
 	g->readable = event_new(g->host->base, fd_in, EV_READ, on_readable, g);
 	if (g->readable == NULL)
 		log_fatal(EXIT_TEMPORARY, "cannot watch a generator");
+	g->stream_ns = g->next_ns;
+	generator_due_attached(g);
 	/* What the process before it was owed means nothing to this one. */
 	g->told = g->acked = g->sent;
 	g->end_told = g->end_acked;
+	/* Before it can begin what it does not know of. */
+	generator_tell(g);
 }
 
 void
@@ -160,10 +164,12 @@ refill(struct generator *g)
 
 	if (g->fd_in == -1 || g->dry)
 		return 0;
+	generator_due_look(g);
 	space = line_space(&g->in, &room);
 	n = read(g->fd_in, space, room);
 	if (n > 0) {
 		line_added(&g->in, (size_t)n);
+		g->nread += (uint64_t)n;
 		return 1;
 	}
 	if (n == -1 && errno == EINTR)
@@ -216,6 +222,13 @@ judge_begin(struct generator *g, const struct cmd *c, struct merge_line *out)
 	return NULL;
 }
 
+/* Where LINE, in the buffer, was in the stream. */
+static uint64_t
+place_of(const struct generator *g, const char *line)
+{
+	return g->nread - (g->in.end - (size_t)(line - g->in.buf));
+}
+
 /* Whether C may go on; NULL, or a static reason. */
 static const char *
 judge(struct generator *g, const struct cmd *c, struct merge_line *out)
@@ -263,8 +276,10 @@ next_line(struct generator *g, struct merge_line *out)
 		return MERGE_NONE; /* not started yet */
 	while ((r = line_next(&g->in, &line)) != LINE_MORE) {
 		reason = r == LINE_OK ? cmd_parse(line, &c) : line_reason(r);
-		if (reason == NULL)
+		if (reason == NULL) {
+			g->line_at = place_of(g, line);
 			reason = judge(g, &c, out);
+		}
 		if (reason != NULL) {
 			bad_line(g, reason);
 			if (conduct_wait(&g->conduct, g->host->now_ns) > 0)

@@ -61,10 +61,13 @@ generator_say(struct generator *g, const char *text)
 {
 	if (g->fd_out == -1)
 		return 0;
-	if (write(g->fd_out, text, strlen(text)) != -1)
+	if (write(g->fd_out, text, strlen(text)) != -1) {
+		g->said += strlen(text);
 		return 0;
+	}
 	if (errno == EAGAIN)
 		return -1;
+	generator_due_look(g);
 	close(g->fd_out);
 	g->fd_out = -1;
 	return 0;
@@ -92,75 +95,6 @@ forget_updates(struct generator *g)
 		free(g->orders[--g->norders]);
 }
 
-/* --- a new cycle ---------------------------------------------------------- */
-
-/* Non-zero when the process that runs was told of all that is owed. */
-static int
-was_told(const struct generator *g)
-{
-	return g->state == GENERATOR_RUNNING && g->untold == 0 &&
-	    g->due_told_ns == g->started_ns;
-}
-
-void
-generator_due(struct generator *g, uint32_t after)
-{
-	/* What nobody could be told of yet is one. */
-	if (g->due > 0 && !was_told(g))
-		return;
-	if (g->due++ == 0)
-		g->after = after;
-	g->untold = 1;
-	g->due_ns = g->state == GENERATOR_RUNNING ? g->started_ns : 0;
-}
-
-/* A process that was started since what is owed was asked for. */
-static int
-is_later(const struct generator *g)
-{
-	return g->due_ns != g->started_ns && g->due_told_ns != g->started_ns;
-}
-
-/* What was in the pipe when it was told may be the begin of a cycle that does
- * not know of it; then another is begun as soon as the process reads the order.
- * A process that is killed before it does takes the order with it. */
-void
-generator_begins(struct generator *g, uint32_t cycle)
-{
-	int news = cycle != g->begun;
-
-	g->begun = cycle;
-	if (g->due > 0 && cycle != g->after &&
-	    (g->after != 0 || g->due_told_ns == g->started_ns)) {
-		g->due = is_later(g) ? 0 : g->due - 1;
-		if (g->due == 0)
-			g->untold = 0;
-		g->after = cycle;
-		news = 1;
-	}
-	if (news && g->host->begun != NULL)
-		g->host->begun(g->host->begun_arg, g);
-}
-
-/* -1: its pipe is full. */
-static int
-tell_due(struct generator *g)
-{
-	char line[32] = "new-cycle\n";
-
-	if (g->due > 0 && is_later(g))
-		g->due = g->untold = 1;
-	if (g->untold == 0)
-		return 0;
-	if (g->due_ns != g->started_ns && g->after != 0)
-		snprintf(line, sizeof(line), "new-cycle %u\n", g->after);
-	if (generator_say(g, line) == -1)
-		return -1;
-	g->due_told_ns = g->started_ns;
-	g->untold = 0;
-	return 0;
-}
-
 /* --- orders --------------------------------------------------------------- */
 
 /* Those that its pipe takes.  -1: there are more. */
@@ -170,8 +104,8 @@ tell_orders(struct generator *g)
 	size_t n = 0;
 	int rc = 0;
 
-	/* No process, or one that reads later: the next one is to hear it. */
-	if (g->fd_out == -1 || g->state != GENERATOR_RUNNING)
+	/* No process, or one that is read later: the next one is to hear it. */
+	if (g->state != GENERATOR_RUNNING || g->dead || g->stream_ns == 0)
 		return 0;
 	while (n < g->norders && (rc = generator_say(g, g->orders[n])) == 0)
 		free(g->orders[n++]);
@@ -179,7 +113,7 @@ tell_orders(struct generator *g)
 	if (n > 0)
 		memmove(
 		    g->orders, g->orders + n, g->norders * sizeof(*g->orders));
-	return rc == 0 ? tell_due(g) : rc;
+	return rc == 0 ? generator_due_tell(g) : rc;
 }
 
 void
@@ -218,6 +152,7 @@ generator_tell(struct generator *g)
 	char text[40];
 	int more = tell_orders(g);
 
+	generator_due_look(g);
 	if (!generator_has_news(g))
 		return more != 0;
 	update_acked(g);

@@ -28,6 +28,8 @@ struct placed {
 	const char **names; /* nnames files, of that */
 	size_t nnames;
 	char *code; /* folder of its programs */
+	int64_t synced_ns; /* when the cycle it began last was; 0: never */
+	int unsynced; /* it is to be */
 };
 
 struct place {
@@ -317,6 +319,25 @@ begun(const struct place *p, uint32_t list)
 					  : store_begun(p->store, list);
 }
 
+/* Durable before the begin goes on to the Prober: by it the next manager tells a
+ * cycle that is the answer from one that is not, also after a power cut.  One that
+ * begins cycles without end must not have the disk: a second later will do. */
+static void
+keep_begun(struct place *p, struct placed *d, const struct generator *g)
+{
+	int64_t now_ns = p->roster->host.now_ns;
+	int sync = d->synced_ns == 0 || now_ns - d->synced_ns >= NS_PER_SEC;
+	int rc = store_put_begun(p->store, d->list, g->begun, sync);
+
+	/* What failed is tried again each second, and said once. */
+	if (rc == -1 && !d->unsynced)
+		log_warn("%s/place/%u.begun: %s", p->store->path, d->list,
+		    strerror(errno));
+	if (sync)
+		d->synced_ns = now_ns;
+	d->unsynced = rc == -1 || !sync;
+}
+
 static void
 on_begun(void *arg, const struct generator *g)
 {
@@ -325,9 +346,7 @@ on_begun(void *arg, const struct generator *g)
 
 	if (d == NULL || g->removed)
 		return;
-	if (store_put_begun(p->store, g->number, g->begun) == -1)
-		log_warn("%s/place/%u.begun: %s", p->store->path, g->number,
-		    strerror(errno));
+	keep_begun(p, d, g);
 	if (d->due && g->due == 0)
 		set_due(p, d, NULL, 0);
 	else if (d->due && d->after != g->after)
@@ -367,7 +386,7 @@ leave(struct place *p, size_t i)
 	for (int which = STORE_GEN; which <= STORE_BAD; which++)
 		put(p, p->list[i], (enum store_place)which, NULL);
 	set_due(p, p->list[i], NULL, 0);
-	store_put_begun(p->store, p->list[i]->list, 0);
+	store_put_begun(p->store, p->list[i]->list, 0, 1);
 	free_placed(p->list[i]);
 	memmove(
 	    &p->list[i], &p->list[i + 1], (p->n - i - 1) * sizeof(*p->list));
@@ -505,7 +524,7 @@ go_back(struct place *p, struct placed *d, struct generator *g)
 	put(p, d, STORE_BAD, d->bad);
 	put(p, d, STORE_GEN, d->gen);
 	/* What the bad one asked for is not the old one's to do. */
-	g->due = g->untold = 0;
+	generator_due_none(g);
 	set_due(p, d, NULL, 0);
 	run(p);
 	/* Run in the same way, with other files: it was not restarted so. */
@@ -520,6 +539,8 @@ look(struct place *p, struct placed *d)
 	char said[sizeof(g->trouble)];
 	const char *why;
 
+	if (g != NULL && d->unsynced)
+		keep_begun(p, d, g);
 	if (g != NULL && d->unlinked) {
 		link_again(p, d, g);
 		return 0;

@@ -129,9 +129,11 @@ int store_put_due(
 int store_due(const struct store *st, uint32_t list, uint32_t *after);
 
 /* The cycle that list LIST begun last, 0: none, or not known; and to set it, 0:
- * none.  That outlives the program and not a power cut.  0, or -1 with errno. */
+ * none.  It outlives the program, and if DURABLE also a power cut.  0, or -1 with
+ * errno. */
 uint32_t store_begun(const struct store *st, uint32_t list);
-int store_put_begun(struct store *st, uint32_t list, uint32_t cycle);
+int
+store_put_begun(struct store *st, uint32_t list, uint32_t cycle, int durable);
 
 /* Remove what no place and no `current' names. */
 void store_prune(struct store *st);

@@ -74,7 +74,7 @@ store_begun(const struct store *st, uint32_t list)
 }
 
 int
-store_put_begun(struct store *st, uint32_t list, uint32_t cycle)
+store_put_begun(struct store *st, uint32_t list, uint32_t cycle, int durable)
 {
 	char path[STORE_PATH], *line;
 	int rc;
@@ -83,7 +83,8 @@ store_put_begun(struct store *st, uint32_t list, uint32_t cycle)
 	if (cycle == 0)
 		return atomicfile_unlink(st->dir, path);
 	line = crcline_printf("%" PRIu32, cycle);
-	rc = atomicfile_show(st->dir, path, line, strlen(line), 0644);
+	rc = (durable ? atomicfile_write : atomicfile_show)(
+	    st->dir, path, line, strlen(line), 0644);
 	free(line);
 	return rc;
 }

@@ -13,6 +13,7 @@ checkpoint_init(struct checkpoint *cp, const char *spool, const char **why)
 {
 	memset(cp, 0, sizeof(*cp));
 	wbuf_init(&cp->log);
+	wbuf_init(&cp->snapshot.b);
 	if (segment_dir_open(&cp->dir, spool, 0, why) == -1)
 		return -1;
 	framelog_init(&cp->file, cp->dir.state, CHECKPOINT_FILE);
@@ -25,6 +26,7 @@ checkpoint_clear(struct checkpoint *cp)
 	framelog_clear(&cp->file);
 	segment_dir_close(&cp->dir);
 	wbuf_clear(&cp->log);
+	wbuf_clear(&cp->snapshot.b);
 }
 
 /* --- items ------------------------------------------------------------------ */
@@ -124,38 +126,33 @@ checkpoint_passed(struct checkpoint *cp, const struct listcycle *lc)
 
 /* --- snapshot ----------------------------------------------------------------- */
 
-struct snapshot {
-	struct checkpoint *cp;
-	struct wbuf b;
-};
-
 static void
-put_cycles(struct snapshot *s)
+put_cycles(struct checkpoint *cp)
 {
-	struct admit *a = s->cp->admit;
+	struct admit *a = cp->admit;
 	struct listcycle *lc;
 
 	TAILQ_FOREACH(lc, &a->table, link)
 	{
-		put_cycle(s->cp, &s->b, lc);
+		put_cycle(cp, &cp->snapshot.b, lc);
 		for (size_t i = 0; i < lc->nahead; i++) {
 			if (lc->ahead[i] > lc->high)
-				put_slot(&s->b, CHECKPOINT_AHEAD, lc->slot,
-				    lc->ahead[i]);
+				put_slot(&cp->snapshot.b, CHECKPOINT_AHEAD,
+				    lc->slot, lc->ahead[i]);
 		}
 	}
 	for (size_t i = 0; i < a->history.n; i++) {
-		wbuf_u8(&s->b, CHECKPOINT_PAST);
-		wbuf_u32(&s->b, a->history.rows[i].list);
-		wbuf_u32(&s->b, a->history.rows[i].cycle);
-		wbuf_u64(&s->b, a->history.rows[i].high);
+		wbuf_u8(&cp->snapshot.b, CHECKPOINT_PAST);
+		wbuf_u32(&cp->snapshot.b, a->history.rows[i].list);
+		wbuf_u32(&cp->snapshot.b, a->history.rows[i].cycle);
+		wbuf_u64(&cp->snapshot.b, a->history.rows[i].high);
 	}
 }
 
 static void
-put_unfinished(struct snapshot *s, const struct command *c)
+put_unfinished(struct checkpoint *cp, const struct command *c)
 {
-	put_address(s->cp, &s->b, CHECKPOINT_UNFINISHED, c);
+	put_address(cp, &cp->snapshot.b, CHECKPOINT_UNFINISHED, c);
 }
 
 static void
@@ -168,37 +165,27 @@ put_task(void *arg, const struct task *t)
 
 /* In the order in which they are to be probed again. */
 static void
-put_commands(struct snapshot *s)
+put_commands(struct checkpoint *cp)
 {
-	const struct admit *a = s->cp->admit;
+	const struct admit *a = cp->admit;
 
-	window_each(a->window, put_task, s);
+	window_each(a->window, put_task, cp);
 	for (size_t i = 0; i < hold_count(a->hold); i++)
-		put_unfinished(s, hold_at(a->hold, i));
+		put_unfinished(cp, hold_at(a->hold, i));
 	for (uint32_t i = 0; i < a->queue.count; i++)
-		put_unfinished(s, cmdqueue_at(&a->queue, i));
+		put_unfinished(cp, cmdqueue_at(&a->queue, i));
 }
 
-/* The log is in the file, or not needed any more. */
+/* All that the log says is in the file, or in a snapshot: what comes of that
+ * comes of it. */
 static void
-log_is_written(struct checkpoint *cp)
+is_said(struct checkpoint *cp)
 {
 	wbuf_reset(&cp->log);
 	end_run(cp);
-}
-
-static int
-replace_file(struct checkpoint *cp, const struct wbuf *b)
-{
-	char text[FRAMELOG_LINE_MAX], boot[2 * SEGMENT_DIR_BOOT_LEN + 1];
-	uint64_t segment, record;
-
-	segment_position(cp->w, &segment, &record);
-	snprintf(text, sizeof(text), "checkpoint %d %s %" PRIu64 " %" PRIu64,
-	    CHECKPOINT_VERSION,
-	    segment_dir_hex(boot, cp->dir.boot, sizeof(cp->dir.boot)), segment,
-	    record);
-	return framelog_replace(&cp->file, text, b->p, b->len);
+	listcycle_logged(&cp->admit->table, &cp->admit->history);
+	if (cp->begin == CHECKPOINT_LOGGED)
+		cp->begin = CHECKPOINT_GIVEN;
 }
 
 /* Say it when it begins to fail, and when it works again. */
@@ -212,67 +199,96 @@ result(struct checkpoint *cp, int rc)
 	if (rc == 0 && cp->failing)
 		log_warn("state/%s: is written again", CHECKPOINT_FILE);
 	cp->failing = rc == -1;
+	if (cp->begin == CHECKPOINT_GIVEN)
+		cp->begin = rc == 0 ? CHECKPOINT_NO_BEGIN : CHECKPOINT_LOGGED;
 	if (rc == 0)
 		listcycle_durable(&cp->admit->table, &cp->admit->history);
 	return rc;
 }
 
-/* Wait for the sync that is under way, if any. */
+/* The result of the job under way. */
+static int
+take_result(struct checkpoint *cp)
+{
+	int rc = framelog_result(&cp->file);
+
+	if (cp->snapshot.taken) {
+		cp->snapshot.taken = 0;
+		wbuf_clear(&cp->snapshot.b);
+	}
+	return result(cp, rc);
+}
+
+/* Wait for the job under way, if any. */
 static void
 settle(struct checkpoint *cp)
 {
-	if (framelog_is_syncing(&cp->file))
-		result(cp, framelog_synced(&cp->file));
+	if (checkpoint_is_busy(cp))
+		take_result(cp);
 }
 
-int
-checkpoint_poll(struct checkpoint *cp)
+/* What there is now, in memory; no job is under way.  The new slots are those of
+ * the new file: if it cannot be written, nothing is appended to the old one any
+ * more. */
+static void
+take_snapshot(struct checkpoint *cp)
 {
-	return framelog_has_synced(&cp->file) &&
-	    result(cp, framelog_synced(&cp->file)) == 0;
+	char boot[2 * SEGMENT_DIR_BOOT_LEN + 1];
+	uint64_t segment, record;
+
+	segment_position(cp->w, &segment, &record);
+	snprintf(cp->snapshot.text, sizeof(cp->snapshot.text),
+	    "checkpoint %d %s %" PRIu64 " %" PRIu64, CHECKPOINT_VERSION,
+	    segment_dir_hex(boot, cp->dir.boot, sizeof(cp->dir.boot)), segment,
+	    record);
+	cp->snapshot.behind = segment_taken(cp->w);
+	wbuf_reset(&cp->snapshot.b);
+	cp->slots = 0;
+	end_run(cp);
+	put_cycles(cp);
+	put_commands(cp);
+	cp->snapshot_bytes = cp->snapshot.b.len;
+	cp->snapshot.taken = 1;
+	cp->wanted = 0;
+	is_said(cp);
+}
+
+static void
+write_snapshot(struct checkpoint *cp)
+{
+	framelog_replace(
+	    &cp->file, cp->snapshot.text, cp->snapshot.b.p, cp->snapshot.b.len);
 }
 
 int
 checkpoint_snapshot(struct checkpoint *cp)
 {
-	struct snapshot s = {.cp = cp};
-	int rc;
-
 	settle(cp);
-	wbuf_init(&s.b);
-	cp->slots = 0;
-	end_run(cp);
-	put_cycles(&s);
-	put_commands(&s);
-	rc = replace_file(cp, &s.b);
-	/* The new slots are those of the new file.  If it could not be
-	 * written, nothing is appended to the old one any more. */
-	log_is_written(cp);
-	cp->snapshot_bytes = s.b.len;
-	wbuf_clear(&s.b);
-	if (rc == 0)
-		listcycle_logged(&cp->admit->table, &cp->admit->history);
-	return result(cp, rc);
+	take_snapshot(cp);
+	write_snapshot(cp);
+	return take_result(cp);
+}
+
+void
+checkpoint_want(struct checkpoint *cp)
+{
+	cp->wanted = 1;
 }
 
 /* --- the log -------------------------------------------------------------------- */
 
-/* Write the log to the file, no sync of which is under way; then one is, unless
- * it is done at once. */
+/* Write the log to the file; no job is under way, and then one is. */
 static void
 append(struct checkpoint *cp)
 {
-	if (cp->log.len > 0 &&
-	    framelog_append(&cp->file, cp->log.p, cp->log.len) == -1) {
-		result(cp, -1);
+	if (cp->log.len == 0) {
+		result(cp, 0);
 		return;
 	}
-	log_is_written(cp);
-	listcycle_logged(&cp->admit->table, &cp->admit->history);
-	if (!framelog_is_syncing(&cp->file))
-		result(cp, 0); /* there was nothing to write */
+	if (framelog_append(&cp->file, cp->log.p, cp->log.len) == -1)
+		result(cp, -1);
 	else
-		checkpoint_poll(cp);
+		is_said(cp);
 }
 
 static int
@@ -282,29 +298,64 @@ log_is_long(const struct checkpoint *cp)
 	    CHECKPOINT_LOG_BYTES + CHECKPOINT_LOG_FACTOR * cp->snapshot_bytes;
 }
 
-void
-checkpoint_tick(struct checkpoint *cp, int64_t now_ns)
+/* Begin what cannot wait for the next tick, if anything can be begun. */
+static void
+go_on(struct checkpoint *cp)
 {
-	if (cp->log.len >= CHECKPOINT_WAIT_BYTES)
-		settle(cp);
-	checkpoint_poll(cp);
-	if (framelog_is_syncing(&cp->file))
-		return; /* the log can wait */
-	if (cp->file.fd != -1 && !log_is_long(cp)) {
-		append(cp);
+	if (checkpoint_is_busy(cp))
 		return;
-	}
-	if (segment_sync(cp->w, now_ns) == 0)
-		checkpoint_snapshot(cp);
-	else if (cp->file.fd != -1)
+	if (cp->snapshot.taken) {
+		if (segment_is_durable(cp->w, cp->snapshot.behind))
+			write_snapshot(cp);
+	} else if (cp->begin == CHECKPOINT_LOGGED && cp->file.fd != -1) {
 		append(cp);
+	}
+}
+
+int
+checkpoint_poll(struct checkpoint *cp)
+{
+	int rc = 0;
+
+	/* Without a thread all that is begun has ended. */
+	for (;;) {
+		if (framelog_is_done(&cp->file))
+			rc |= take_result(cp) == 0;
+		go_on(cp);
+		if (!framelog_is_done(&cp->file))
+			return rc;
+	}
+}
+
+int
+checkpoint_is_behind(const struct checkpoint *cp)
+{
+	return cp->begin != CHECKPOINT_NO_BEGIN ||
+	    cp->log.len >= CHECKPOINT_WAIT_BYTES;
 }
 
 void
-checkpoint_flush(struct checkpoint *cp, int64_t now_ns)
+checkpoint_tick(struct checkpoint *cp, int64_t now_ns)
+{
+	checkpoint_poll(cp);
+	if (checkpoint_is_busy(cp) || cp->snapshot.taken)
+		return; /* the log can wait */
+	if ((cp->file.fd == -1 || cp->wanted || log_is_long(cp)) &&
+	    !segment_lacks_space(cp->w)) {
+		take_snapshot(cp);
+		segment_hurry(cp->w, now_ns);
+	} else if (cp->file.fd != -1) {
+		append(cp);
+	}
+	checkpoint_poll(cp);
+}
+
+void
+checkpoint_flush(struct checkpoint *cp)
 {
 	settle(cp);
-	checkpoint_tick(cp, now_ns);
+	if (cp->file.fd != -1 && !cp->snapshot.taken)
+		append(cp);
 	settle(cp);
 }
 
@@ -313,9 +364,6 @@ checkpoint_began(struct checkpoint *cp, struct listcycle *lc)
 {
 	end_run(cp);
 	put_cycle(cp, &cp->log, lc);
-	/* Its records may become durable before the next tick. */
-	settle(cp);
-	if (cp->file.fd != -1)
-		append(cp);
-	settle(cp);
+	cp->begin = CHECKPOINT_LOGGED;
+	checkpoint_poll(cp);
 }

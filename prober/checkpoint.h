@@ -11,8 +11,9 @@
  *	frame	what was accepted, refused, begun and ended since; one a second
  *	...
  *
- * A snapshot is written when all records so far are durable: at the start, at
- * every seal, at the end, and when the log has grown.  Reading it back:
+ * A snapshot is taken at the start, behind every seal, at the end, and when the
+ * log has grown, and written when all records that were taken before it are
+ * durable.  Reading it back:
  *
  *	unfinished = snapshot + accepted - refused - records from RECORD on,
  *
@@ -24,15 +25,19 @@
  *	record, not in the log	`ahead': its sender will say it again, and it
  *				is not probed
  *
- * Frames are made durable beside the loop (common/syncer.h):
+ * All of it is made durable beside the loop (common/syncer.h):
  *
  *	idle	a tick, or a begin, writes the log as a frame; what it says is
- *		`logged' (listcycle.c), and not more
- *	syncing	the log grows; nothing is written.  checkpoint_poll() finds the
- *		end: what was logged is durable.  Whoever writes the file
- *		otherwise (a snapshot, a begin, the end) waits for it
+ *		`logged' (listcycle.c), and not more.  Or a tick takes a snapshot
+ *	taken	of which the log that grows is the continuation: it waits for
+ *		records, then the file is replaced
+ *	busy	the log grows; nothing is written.  checkpoint_poll() finds the
+ *		end: what was logged is durable
  *	closed	the sync or a write failed: nothing is acknowledged until a
- *		snapshot, at some tick, has replaced the file
+ *		snapshot, of some later tick, has replaced the file
+ *
+ * A record must not be durable before its cycle: until a begin is, no command is
+ * taken (checkpoint_is_behind()), nor while too much of the log waits.
  *
  * Only what is durable here is acknowledged: `ack N' promises that the first N
  * are never needed again.  A full disk delays acks and loses nothing.
@@ -86,8 +91,15 @@ enum checkpoint_item {
 /* A snapshot is due when the log is so long beside the last one. */
 #define CHECKPOINT_LOG_BYTES (1u << 20)
 #define CHECKPOINT_LOG_FACTOR 4
-/* So much of it may wait for a sync before all else does. */
+/* When so much of it waits for the disk no command is taken. */
 #define CHECKPOINT_WAIT_BYTES (16u << 20)
+
+/* Where the last begin is, that is not durable. */
+enum checkpoint_begin {
+	CHECKPOINT_NO_BEGIN,
+	CHECKPOINT_LOGGED, /* in the log, or nowhere */
+	CHECKPOINT_GIVEN, /* in what the job under way, or the snapshot, says */
+};
 
 struct checkpoint {
 	struct segment_dir dir;
@@ -101,14 +113,24 @@ struct checkpoint {
 	 * next number; 0: none. */
 	uint32_t run_slot;
 	uint64_t run_next;
+	/* A snapshot that was taken and is not written. */
+	struct {
+		int taken;
+		struct wbuf b;
+		char text[FRAMELOG_LINE_MAX];
+		uint64_t behind; /* these records (segment_taken()) */
+	} snapshot;
+	int wanted; /* a snapshot */
+	enum checkpoint_begin begin;
 	int failing; /* was said */
 };
 
 /* --- checkpoint.c --------------------------------------------------------- */
 
-/* A begin: LC is defined.  Durable when it returns, unless the disk is full:
- * it waits, as a record must not be durable before its cycle. */
+/* A begin: LC is defined.  The checkpoint is behind until it is durable. */
 void checkpoint_began(struct checkpoint *cp, struct listcycle *lc);
+/* Must commands wait? */
+int checkpoint_is_behind(const struct checkpoint *cp);
 /* C has been accepted, with the next higher number; refused; LC has its end.
  * In memory until the next tick. */
 void checkpoint_accepted(struct checkpoint *cp, const struct command *c);
@@ -120,13 +142,22 @@ void checkpoint_passed(struct checkpoint *cp, const struct listcycle *lc);
 
 /* At least once a second: begin to make durable what there is. */
 void checkpoint_tick(struct checkpoint *cp, int64_t now_ns);
-/* The same, and wait for it. */
-void checkpoint_flush(struct checkpoint *cp, int64_t now_ns);
-/* As often as can be while a sync is under way.  Non-zero when it has ended and
- * more may be acknowledged. */
+/* At the end: the log at least, if a snapshot cannot be written. */
+void checkpoint_flush(struct checkpoint *cp);
+/* As often as can be while it, or the segment, is busy.  Non-zero when
+ * something has ended and more may be acknowledged. */
 int checkpoint_poll(struct checkpoint *cp);
+static inline int
+checkpoint_is_busy(const struct checkpoint *cp)
+{
+	return framelog_is_busy(&cp->file);
+}
 
-/* All records taken so far are durable: a new file.  0, or -1 (logged). */
+/* A segment was sealed: take a snapshot at the next tick, so that what is before
+ * it is not needed. */
+void checkpoint_want(struct checkpoint *cp);
+/* All records taken so far are durable: a new file, waiting for it.  0, or -1
+ * (logged). */
 int checkpoint_snapshot(struct checkpoint *cp);
 
 /* CP is the caller's to fill in for w and admit; -1 with errno and *WHY. */
@@ -195,7 +226,7 @@ void checkpoint_apply_event(
  * Continue what the process before this one left in SPOOL: its cycles are in
  * A's table and begun in O, its unfinished commands are the first of A's queue.
  * From here on A has a checkpoint.  Dies when the file is damaged.  Its
- * file.sync.by is the caller's to set.
+ * file.job.by is the caller's to set.
  */
 struct checkpoint *checkpoint_open(const char *spool, struct segment_writer *w,
     struct admit *a, struct output *o);

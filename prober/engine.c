@@ -222,6 +222,7 @@ see_to_disk(struct engine *e)
 	e->disk_busy = what & OUTPUT_BUSY;
 	if ((what & OUTPUT_MOVED) == 0)
 		return;
+	e->disk_busy = 1; /* what is said now may give it more to do */
 	set_full(e, (what & OUTPUT_FULL) != 0);
 	if (e->source->ops->durable != NULL)
 		e->source->ops->durable(e->source);
@@ -379,7 +380,7 @@ turn(struct engine *e)
 		credits = SEND_BUDGET;
 	credits = polite_credits(e, credits);
 	window_prefetch_ready(
-	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH, 0);
+	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH);
 	admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);

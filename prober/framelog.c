@@ -43,21 +43,29 @@ crc_of(const void *p, size_t len)
 void
 framelog_init(struct framelog *f, int dirfd, const char *name)
 {
+	memset(f, 0, sizeof(*f));
 	f->dirfd = dirfd;
 	f->fd = -1;
 	f->name = name;
-	f->bytes = 0;
-	f->sync = (struct syncer_job){.by = NULL};
+}
+
+static void
+close_file(struct framelog *f)
+{
+	int saved = errno;
+
+	if (f->fd != -1)
+		close(f->fd);
+	f->fd = -1;
+	errno = saved;
 }
 
 void
 framelog_clear(struct framelog *f)
 {
-	if (framelog_is_syncing(f))
-		syncer_result(&f->sync);
-	if (f->fd != -1)
-		close(f->fd);
-	f->fd = -1;
+	if (framelog_is_busy(f))
+		framelog_result(f);
+	close_file(f);
 }
 
 /* The frame of BODY to P, which has room; its length. */
@@ -73,48 +81,43 @@ make_frame(uint8_t *p, const void *body, size_t len)
 	return HEAD_LEN + len + CRC_LEN;
 }
 
-int
+/* The new file instead of the old one. */
+static int
+do_replace(void *arg)
+{
+	struct framelog *f = arg;
+	size_t n = strlen(f->line), total = n + HEAD_LEN + f->len + CRC_LEN;
+	uint8_t *all = xmalloc(total);
+	int rc;
+
+	memcpy(all, f->line, n);
+	make_frame(all + n, f->body, f->len);
+	rc = atomicfile_write(f->dirfd, f->name, all, total, 0644);
+	free(all);
+	if (rc == -1)
+		return -1;
+	f->bytes = total;
+	f->new_fd = openat(f->dirfd, f->name, O_WRONLY | O_CLOEXEC);
+	return f->new_fd == -1 ? -1 : 0;
+}
+
+void
 framelog_replace(
     struct framelog *f, const char *text, const void *body, size_t len)
 {
-	char *line = crcline_make(text);
-	size_t n = strlen(line), total = n + HEAD_LEN + len + CRC_LEN;
-	uint8_t *all = xmalloc(total);
-	int rc, saved;
-
-	memcpy(all, line, n);
-	make_frame(all + n, body, len);
-	rc = atomicfile_write(f->dirfd, f->name, all, total, 0644);
-	saved = errno;
-	free(all);
-	free(line);
-	/* The file of the old descriptor may be gone from the directory, even
-	 * after a failure: that may have been the sync behind the rename. */
-	framelog_clear(f);
-	errno = saved;
-	if (rc == -1)
-		return -1;
-	f->fd = openat(f->dirfd, f->name, O_WRONLY | O_CLOEXEC);
-	f->bytes = total;
-	return f->fd == -1 ? -1 : 0;
+	f->line = crcline_make(text);
+	f->body = body;
+	f->len = len;
+	f->new_fd = -1;
+	syncer_submit(&f->job, do_replace, f);
 }
 
 static int
-write_all(int fd, const uint8_t *p, size_t len, uint64_t offset)
+do_sync(void *arg)
 {
-	ssize_t n;
+	const struct framelog *f = arg;
 
-	while (len > 0) {
-		n = pwrite(fd, p, len, (off_t)offset);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		p += n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
+	return fdatasync(f->fd);
 }
 
 /* Is it for want of space, and the file as it was before? */
@@ -130,45 +133,48 @@ framelog_append(struct framelog *f, const void *body, size_t len)
 {
 	uint8_t *frame;
 	size_t n;
-	int rc, saved;
+	int rc;
 
-	assert(!framelog_is_syncing(f));
+	assert(!framelog_is_busy(f));
 	if (f->fd == -1) {
 		errno = EBADF;
 		return -1;
 	}
 	frame = xmalloc(HEAD_LEN + len + CRC_LEN);
 	n = make_frame(frame, body, len);
-	rc = write_all(f->fd, frame, n, f->bytes);
+	rc = atomicfile_pwrite(f->fd, frame, n, (off_t)f->bytes);
 	free(frame);
 	if (rc == -1 && only_full(f)) {
 		errno = ENOSPC;
 		return -1;
 	}
 	if (rc == -1) {
-		saved = errno;
-		framelog_clear(f);
-		errno = saved == ENOSPC || saved == EDQUOT ? EIO : saved;
+		close_file(f);
+		if (errno == ENOSPC || errno == EDQUOT)
+			errno = EIO;
 		return -1;
 	}
 	f->bytes += n;
-	syncer_submit(&f->sync, f->fd);
+	syncer_submit(&f->job, do_sync, f);
 	return 0;
 }
 
 int
-framelog_synced(struct framelog *f)
+framelog_result(struct framelog *f)
 {
-	int saved;
+	int rc = syncer_result(&f->job), replaced = f->line != NULL;
 
-	if (syncer_result(&f->sync) == 0)
-		return 0;
 	/* A sync that failed once may say yes the next time without having
-	 * written: the file is not to be trusted any more. */
-	saved = errno;
-	framelog_clear(f);
-	errno = saved;
-	return -1;
+	 * written: the file is not to be trusted any more.  The file of the old
+	 * descriptor may be gone from the directory, even after a failure: that
+	 * may have been the sync behind the rename. */
+	if (rc == -1 || replaced)
+		close_file(f);
+	if (rc == 0 && replaced)
+		f->fd = f->new_fd;
+	free(f->line);
+	f->line = NULL;
+	return rc;
 }
 
 /* --- reading -------------------------------------------------------------- */

@@ -12,10 +12,6 @@ inbox_flush(struct inbox *in)
 	for (int i = 0; i < in->count; i++)
 		tasks[i] = window_prefetch_hash(in->w, in->hashes[i]);
 	for (int i = 0; i < in->count; i++) {
-		if (tasks[i] != NULL)
-			window_prefetch_block(tasks[i]);
-	}
-	for (int i = 0; i < in->count; i++) {
 		const struct reply *r = &in->replies[i];
 		struct task *t = tasks[i];
 

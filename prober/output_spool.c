@@ -1,7 +1,7 @@
 /*
  * output_spool: records to the spool, segment by segment (common/segment.h),
- * and its checkpoint (checkpoint.h).  Both are made durable by one thread beside
- * the loop (common/syncer.h), in the order in which they were written.
+ * and its checkpoint (checkpoint.h).  What waits for the disk is done by one
+ * thread beside the loop (common/syncer.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -98,8 +98,8 @@ spool_poll(struct output *o, int64_t now_ns)
 		what = OUTPUT_MOVED;
 	if (what == OUTPUT_MOVED && segment_is_full(s->w))
 		what |= OUTPUT_FULL;
-	if (segment_is_syncing(s->w) ||
-	    (s->cp != NULL && framelog_is_syncing(&s->cp->file)))
+	if (segment_is_busy(s->w) ||
+	    (s->cp != NULL && checkpoint_is_busy(s->cp)))
 		what |= OUTPUT_BUSY;
 	return what;
 }
@@ -144,9 +144,11 @@ spool_close(struct output *o, int64_t now_ns, int hurry)
 	int rc;
 
 	(void)hurry;
-	/* If there is no room to sync and seal, the log at least. */
+	/* If there is no room for the rest, the log at least. */
 	if (s->cp != NULL)
-		checkpoint_flush(s->cp, now_ns);
+		checkpoint_flush(s->cp);
+	if (segment_sync(s->w, now_ns) == 0 && s->cp != NULL)
+		checkpoint_snapshot(s->cp);
 	rc = segment_close(s->w, now_ns);
 	checkpoint_close(s->cp);
 	syncer_free(s->syncer);
@@ -155,12 +157,12 @@ spool_close(struct output *o, int64_t now_ns, int hurry)
 }
 
 static void
-spool_sealing(void *arg)
+spool_sealed(void *arg)
 {
 	struct spool *s = arg;
 
 	if (s->cp != NULL)
-		checkpoint_snapshot(s->cp);
+		checkpoint_want(s->cp);
 }
 
 static void
@@ -169,7 +171,7 @@ spool_resume(struct output *o, struct admit *a)
 	struct spool *s = (struct spool *)o;
 
 	s->cp = checkpoint_open(s->dir, s->w, a, o);
-	s->cp->file.sync.by = s->syncer;
+	s->cp->file.job.by = s->syncer;
 }
 
 static const struct output_ops spool_ops = {
@@ -192,7 +194,7 @@ output_spool_open(const struct output_config *cfg, int64_t now_ns)
 	struct segment_config sc = {.dir = cfg->spool,
 	    .monitor = cfg->monitor,
 	    .quota_bytes = cfg->quota_bytes,
-	    .sealing = spool_sealing,
+	    .sealed = spool_sealed,
 	    .arg = s,
 	    .syncer = syncer_new()};
 	const char *why = NULL;

@@ -4,7 +4,7 @@
 #define MILLION 1000000ULL
 #define MS_PER_SEC 1000
 #define TEN_NS (10 * NS_PER_MS)
-#define MARGIN_NS (20 * NS_PER_US) /* beyond a gap, for clocks and rounding */
+#define TURNS_IN_TEN 6 /* of twice a millisecond's share each: 1.2 shares */
 #define REPAY_MIN_PPM 31250
 #define STRETCH_MAX_NS (50 * NS_PER_MS)
 #define ELAPSED_MAX_NS (2 * NS_PER_SEC) /* earns more than may be kept */
@@ -50,6 +50,13 @@ ten_max(const struct pacer *p)
 	return larger(p->pps * 12, p->pps * 10 + MS_PER_SEC) / MS_PER_SEC;
 }
 
+/* And in a millisecond: twice, or one more. */
+static uint64_t
+ms_max(const struct pacer *p)
+{
+	return larger(p->pps * 2, MS_PER_SEC * 2) / MS_PER_SEC;
+}
+
 /* A slot holds its packet and what a wake-up is late. */
 static uint64_t
 slot_max(const struct pacer *p)
@@ -71,27 +78,6 @@ plan_slots(struct pacer *p)
 	p->repay_ppm = larger(p->repay_ppm, REPAY_MIN_PPM);
 }
 
-/* As few turns as pay a debt well: where a millisecond has few packets, larger
- * turns may be none. */
-static void
-plan_slices(struct pacer *p)
-{
-	uint64_t want = p->pps * (MILLION + PACER_REPAY_PPM) / MILLION;
-	uint64_t slice, in_ten, best = 0;
-
-	for (uint64_t turns = PACER_TURNS_MIN;
-	     turns <= PACER_TURNS_MAX && best * MS_PER_SEC < want * 10;
-	     turns++) {
-		slice = lesser(ten_max(p) / turns, 2 * p->pps / MS_PER_SEC);
-		in_ten = slice * turns;
-		if (in_ten <= best)
-			continue;
-		best = in_ten;
-		p->slice = slice;
-		p->gap_ns = TEN_NS / (int64_t)turns + MARGIN_NS;
-	}
-}
-
 static void
 set_rate(struct pacer *p, uint64_t pps)
 {
@@ -101,7 +87,7 @@ set_rate(struct pacer *p, uint64_t pps)
 	if (has_slots(p))
 		plan_slots(p);
 	else
-		plan_slices(p);
+		p->slice = ms_max(p);
 }
 
 void
@@ -177,16 +163,34 @@ accrue(struct pacer *p, int64_t now_ns)
 			slot_max(p) + share(p, p->stretch_ns));
 }
 
-/* Not before this, whatever is owed. */
-static int64_t
-rested_ns(const struct pacer *p)
+/* So many packets may go now, whatever is owed. */
+static uint64_t
+room(struct pacer *p, int64_t now_ns)
 {
-	int64_t began_ns = p->sent_ns + p->gap_ns;
-	int64_t ended_ns = p->ended_ns + p->gap_ns / 2;
+	uint64_t more = share(p, p->stretch_ns) / CREDIT, ms, ten;
 
-	if (p->sent_ns == 0)
-		return 0;
-	return began_ns > ended_ns ? began_ns : ended_ns;
+	if (has_slots(p))
+		return now_ns < p->sent_ns + p->gap_ns ? 0 : UINT32_MAX;
+	ms = density_in(&p->density, DENSITY_MS, now_ns);
+	ten = density_in(&p->density, DENSITY_TEN, now_ns);
+	return lesser(minus(ms_max(p) + more, ms),
+	    minus(ten_max(p) + TURNS_IN_TEN * more, ten));
+}
+
+/* When there is room for a good part of a slice. */
+static int64_t
+room_ns(const struct pacer *p)
+{
+	uint64_t more = share(p, p->stretch_ns) / CREDIT;
+	uint64_t want = p->slice / 4 + 1;
+	int64_t ms_ns, ten_ns;
+
+	if (has_slots(p))
+		return p->sent_ns + p->gap_ns;
+	ms_ns = density_until(&p->density, DENSITY_MS, ms_max(p) + more - want);
+	ten_ns = density_until(
+	    &p->density, DENSITY_TEN, ten_max(p) + TURNS_IN_TEN * more - want);
+	return ms_ns > ten_ns ? ms_ns : ten_ns;
 }
 
 uint32_t
@@ -194,12 +198,15 @@ pacer_credits(struct pacer *p, int64_t now_ns)
 {
 	if (p->pps == 0)
 		return UINT32_MAX;
-	p->fresh = 1;
 	accrue(p, now_ns);
 	judge(p, now_ns);
-	if (now_ns < rested_ns(p))
-		return 0;
-	return (uint32_t)(payable(p) / CREDIT);
+	return (uint32_t)lesser(payable(p) / CREDIT, room(p, now_ns));
+}
+
+uint32_t
+pacer_room(struct pacer *p, int64_t now_ns)
+{
+	return p->pps == 0 ? UINT32_MAX : (uint32_t)room(p, now_ns);
 }
 
 void
@@ -211,10 +218,8 @@ pacer_spend(struct pacer *p, uint32_t n, int64_t now_ns)
 	accrue(p, now_ns);
 	p->acc = minus(p->acc, n * CREDIT);
 	p->peak = minus(p->peak, n * CREDIT);
-	if (p->fresh)
-		p->sent_ns = now_ns;
-	p->ended_ns = now_ns;
-	p->fresh = 0;
+	p->sent_ns = now_ns;
+	density_add(&p->density, n, now_ns);
 }
 
 void
@@ -239,8 +244,8 @@ pacer_due(const struct pacer *p, int64_t now_ns)
 		return now_ns;
 	missing = minus(goal(p), payable(p));
 	due_ns = p->last_ns + (int64_t)((missing + p->pps - 1) / p->pps);
-	if (due_ns < rested_ns(p))
-		due_ns = rested_ns(p);
+	if (due_ns < room_ns(p))
+		due_ns = room_ns(p);
 	return due_ns > now_ns ? due_ns : now_ns;
 }
 

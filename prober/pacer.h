@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "common/clock.h"
+#include "prober/density.h"
 
 /*
  * What is owed, `acc', fills at the rate and remembers up to PACER_DEBT_NS that
@@ -17,14 +17,14 @@
  * never less than half a slot apart, and each is taken from a second bucket,
  * `peak', that holds a slot and a bit and fills at the rate and `repay_ppm' more.
  *
- * Above, a wake-up is the dearest thing there is: a turn sends a slice of 1.9
- * shares of a millisecond, `slice' at most, and `turns' such turns fit into 10 ms,
- * since they begin that far apart: `gap_ns', by actual sending.
+ * Above, a wake-up is the dearest thing there is: a turn sends what two milliseconds
+ * earn, and no turn begins, nor goes on, when the last millisecond or the last ten
+ * have had what they may have, by actual sending (density.h).
  *
- *	late by 3 ms        |...........19         20        20        19
- *	on time  19         19         19        |
- *	        -+----------+----------+---------+---------+---------+--
- *	         0         1.9        3.8       ms      >= 1.69    until paid
+ *	late by 3 ms        |...........20      20       20         20
+ *	on time  20         20         20       |
+ *	        -+----------+----------+--------+--------+----------+--
+ *	         0          2          4        ms       until paid: 6 in 10 ms
  *
  * So whatever happens no millisecond has more than twice its share, and no 10 ms
  * more than 1.2 times, or one packet more than it; and a debt is paid at up to
@@ -40,28 +40,27 @@ struct pacer {
 	uint64_t acc, peak; /* credits × 1e9 */
 	uint64_t slice; /* packets that a turn sends at most */
 	uint64_t repay_ppm; /* of a slot's bucket */
-	int64_t gap_ns; /* between the beginnings of turns that send */
+	int64_t gap_ns; /* at least, from a packet in a slot to the next */
 	int64_t last_ns; /* of the last accrual; 0: none yet */
-	int64_t sent_ns,
-	    ended_ns; /* when the last turn that sent began, ended */
+	int64_t sent_ns; /* when the last packet had left */
 	int64_t stretch_ns; /* what a turn sends beyond a slice */
 	int64_t judged_ns; /* when that was thought about last */
 	uint64_t owed; /* then */
 	int behind; /* times in a row that the debt had grown */
-	int fresh; /* nothing was spent since the last pacer_credits() */
+	struct density density; /* above slots: of what was sent */
 };
 
 #define PACER_DEBT_NS NS_PER_SEC
 #define PACER_SLOT_PPS 2000 /* up to this rate: a slot per packet */
 #define PACER_LATE_NS (500 * NS_PER_US) /* a slot forgives: more is owed */
 #define PACER_SLEEP_NS (2 * NS_PER_MS) /* twice a share of a millisecond */
-#define PACER_TURNS_MIN 6 /* in 10 ms: of twice a share each, 1.2 in all */
-#define PACER_TURNS_MAX 9 /* more than a millisecond apart */
 #define PACER_REPAY_PPM 125000 /* wanted: faster than the rate by an eighth */
 
 void pacer_init(struct pacer *p, uint32_t pps);
 /* Accrue up to NOW; the number of packets that may be sent in this turn. */
 uint32_t pacer_credits(struct pacer *p, int64_t now_ns);
+/* How many of them may go at this very time, however long the turn is at it. */
+uint32_t pacer_room(struct pacer *p, int64_t now_ns);
 /* N packets have just been sent; NOW is read after that. */
 void pacer_spend(struct pacer *p, uint32_t n, int64_t now_ns);
 /* There was less to send than allowed: unused time earns no more than one

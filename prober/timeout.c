@@ -13,9 +13,12 @@
 
 #include "prober/prober.h"
 
+#define AHEAD 24 /* a task is fetched so many places before its turn */
+
 void
-timeout_init(struct timeout *to)
+timeout_init(struct timeout *to, const struct pool *tasks)
 {
+	to->tasks = tasks;
 	to->n = 0;
 }
 
@@ -96,7 +99,7 @@ timeout_add(struct timeout *to, struct task *t, int64_t now_ns, int64_t wait_ns)
 	assert(t->due_ns >= to->classes[i].last_ns);
 	to->classes[i].last_ns = t->due_ns;
 	t->timeout = i & (TIMEOUT_CLASSES - 1);
-	t->at = fifo_push(&to->classes[i].fifo, t);
+	t->at = fifo_push(&to->classes[i].fifo, t->id);
 }
 
 void
@@ -111,13 +114,22 @@ timeout_ns(const struct timeout *to, const struct task *t)
 	return to->classes[t->timeout].ns;
 }
 
+/* The first of class I; NULL when it is empty. */
+static inline struct task *
+first_of(const struct timeout *to, int i)
+{
+	uint32_t id = fifo_first(&to->classes[i].fifo);
+
+	return id != 0 ? pool_at(to->tasks, id) : NULL;
+}
+
 int64_t
 timeout_due(const struct timeout *to)
 {
 	int64_t due_ns = INT64_MAX;
 
 	for (int i = 0; i < to->n; i++) {
-		const struct task *t = fifo_first(&to->classes[i].fifo);
+		const struct task *t = first_of(to, i);
 
 		if (t != NULL && t->due_ns < due_ns)
 			due_ns = t->due_ns;
@@ -125,16 +137,31 @@ timeout_due(const struct timeout *to)
 	return due_ns;
 }
 
+/* The first of class I is taken out; those behind it will be wanted next: as many
+ * more places come near as the head has moved, most of them holes. */
+static void
+take_first(const struct timeout *to, struct fifo *f)
+{
+	uint32_t from = f->head, moved, id;
+
+	fifo_step(f);
+	moved = f->head - from;
+	for (uint32_t n = 1; n <= moved && n <= AHEAD; n++) {
+		id = fifo_peek(f, AHEAD - n);
+		if (id != 0)
+			window_prefetch_task(pool_at(to->tasks, id));
+	}
+}
+
 struct task *
 timeout_pop(struct timeout *to, int64_t now_ns)
 {
 	for (int i = 0; i < to->n; i++) {
-		struct fifo *f = &to->classes[i].fifo;
-		const struct task *t = fifo_first(f);
+		struct task *t = first_of(to, i);
 
 		if (t != NULL && t->due_ns <= now_ns) {
-			window_prefetch_behind(f);
-			return fifo_pop(f);
+			take_first(to, &to->classes[i].fifo);
+			return t;
 		}
 	}
 	return NULL;

@@ -24,7 +24,7 @@
 #include "common/xmalloc.h"
 #include "prober/prober.h"
 
-#define TX_RETRY_NS NS_PER_MS
+#define TX_RETRY_NS (NS_PER_MS / 4)
 #define PUT_OFF_NS (100 * NS_PER_MS) /* then twice as long each time */
 #define PUT_OFFS_MAX 7 /* 12.7 s in all; as many as a task can count */
 #define HEADERS_MAX 128 /* bytes in front of a payload */
@@ -88,7 +88,6 @@ build_batch(struct engine *e, uint32_t most)
 	struct task *t;
 	int len, large = 0;
 
-	window_prefetch_ready(&e->window, (uint32_t)want, 1);
 	b->first = b->count = 0;
 	while (b->count < want && !large && (t = e->take(&e->window)) != NULL) {
 		follow_route(e->link, t);
@@ -110,7 +109,7 @@ build_batch(struct engine *e, uint32_t most)
 		at += (len + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 	}
 	window_prefetch_ready(
-	    &e->window, (uint32_t)batch_of(most - (uint32_t)b->count), 0);
+	    &e->window, (uint32_t)batch_of(most - (uint32_t)b->count));
 }
 
 /* What waited for room may have been overtaken by a reply: not to be sent. */
@@ -239,6 +238,7 @@ void
 transmit(struct engine *e, uint32_t credits)
 {
 	struct batch *b = &e->batch;
+	uint32_t now;
 	int n;
 
 	if (b->first < b->count) {
@@ -247,13 +247,16 @@ transmit(struct engine *e, uint32_t credits)
 		drop_overtaken(b);
 	}
 	while (credits > 0) {
+		now = pacer_room(&e->pacer, e->window.now_ns);
+		if (now == 0)
+			return;
 		if (b->first == b->count)
 			build_batch(e, credits);
 		if (b->first == b->count) {
 			pacer_idle(&e->pacer);
 			return;
 		}
-		n = send_batch(e, credits);
+		n = send_batch(e, credits < now ? credits : now);
 		if (n == -1)
 			return;
 		credits -= (uint32_t)n;

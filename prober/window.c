@@ -2,39 +2,35 @@
  * window: the Active Window.  An address is in it at most once, so a reply
  * finds its task by the address it quotes.
  *
- *	index	hash, number | ...		open addressing, linear probing
- *	tasks	task | task | ...		numbered through all chunks
- *	blocks	block | block | ...		a technique's extra memory
+ *	index	hash, id | ...		open addressing, linear probing
+ *	tasks	task | task | ...	a pool
+ *	blocks	block | block | ...	a pool: a technique's extra memory
  *
  * The index is at most half full.  It holds the hashes, so that neither a miss
  * nor a removal nor growing looks at a task: with a million tasks each look is
- * a cache miss.  Tasks and blocks are cut from chunks and are never given back
- * to the heap; those that are free again are used first, the latest first.
+ * a cache miss.
  *
- * The blocks of a task are a ring, of which the task knows the last: the next
- * is the first.
+ * A task knows the latest of its blocks, and each block the one before it: a new
+ * one touches no other.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "common/xmalloc.h"
 #include "prober/prober.h"
 
 #define SLOTS_MIN 1024
-#define CHUNK_BITS 14 /* tasks, blocks per chunk: 2 MiB of blocks */
-#define CHUNK_COUNT (1u << CHUNK_BITS)
-#define LARGE_PAGE (2u << 20)
 #define LINE_BYTES 64
-/* So many tasks before its turn a task is fetched, and then its last block. */
-#define AHEAD_TASK 8
-#define AHEAD_BLOCK 4
+/* So many blocks of a task whose record is to be written are fetched before. */
+#define AHEAD_BLOCKS 3
 
 struct task_block {
-	struct task_block *next;
 	uint8_t bytes[TECHNIQUE_BLOCK];
+	uint32_t earlier; /* in window.blocks, or 0 */
 };
+
+_Static_assert(sizeof(struct task_block) == LINE_BYTES, "a cache line");
 
 /* Before the bytes of an extra memory; links point at the bytes. */
 struct extra {
@@ -62,11 +58,13 @@ window_init(struct window *w, uint32_t max)
 	w->max = max;
 	w->nslots = SLOTS_MIN;
 	w->slots = xcalloc(w->nslots, sizeof(*w->slots));
-	w->task_size =
-	    (sizeof(struct task) + largest_state() + align - 1) / align * align;
+	pool_init(&w->tasks,
+	    (sizeof(struct task) + largest_state() + align - 1) / align *
+		align);
+	pool_init(&w->blocks, sizeof(struct task_block));
 	fifo_init(&w->ready);
 	fifo_init(&w->done);
-	timeout_init(&w->timeout);
+	timeout_init(&w->timeout, &w->tasks);
 }
 
 static void
@@ -91,13 +89,8 @@ void
 window_clear(struct window *w)
 {
 	window_each(w, drop_task, NULL);
-	for (uint32_t i = 0; i < w->nchunks; i++)
-		free(w->chunks[i]);
-	for (uint32_t i = 0; i < w->nblock_chunks; i++)
-		free(w->block_chunks[i]);
-	free(w->chunks);
-	free(w->block_chunks);
-	free(w->free);
+	pool_clear(&w->tasks);
+	pool_clear(&w->blocks);
 	free(w->slots);
 	fifo_clear(&w->ready);
 	fifo_clear(&w->done);
@@ -113,15 +106,6 @@ window_full(const struct window *w)
 
 /* --- index ---------------------------------------------------------------------- */
 
-static struct task *
-task_by_id(const struct window *w, uint32_t id)
-{
-	size_t i = id - 1;
-
-	return (struct task *)(void *)(w->chunks[i >> CHUNK_BITS] +
-	    (i & (CHUNK_COUNT - 1)) * w->task_size);
-}
-
 uint32_t
 window_prefetch(const struct window *w, const struct addr *dst)
 {
@@ -131,34 +115,14 @@ window_prefetch(const struct window *w, const struct addr *dst)
 	return hash;
 }
 
-/* A task or a block is two cache lines. */
-static void
-prefetch_lines(const void *p)
-{
-	__builtin_prefetch(p);
-	__builtin_prefetch((const uint8_t *)p + LINE_BYTES);
-}
-
 void
 window_prefetch_task(const struct task *t)
 {
-	prefetch_lines(t);
-}
+	const uint8_t *p = (const void *)t;
 
-void
-window_prefetch_block(const struct task *t)
-{
-	prefetch_lines(t->blocks);
-}
-
-void
-window_prefetch_behind(const struct fifo *f)
-{
-	const struct task *t = fifo_peek(f, AHEAD_BLOCK);
-
-	window_prefetch_task(fifo_peek(f, AHEAD_TASK));
-	if (t != NULL)
-		window_prefetch_block(t);
+	__builtin_prefetch(p);
+	__builtin_prefetch(p + LINE_BYTES);
+	__builtin_prefetch(p + 2 * LINE_BYTES);
 }
 
 struct task *
@@ -169,7 +133,7 @@ window_prefetch_hash(const struct window *w, uint32_t hash)
 
 	for (; w->slots[i].id != 0; i = (i + 1) & mask) {
 		if (w->slots[i].hash == hash) {
-			t = task_by_id(w, w->slots[i].id);
+			t = pool_at(&w->tasks, w->slots[i].id);
 			window_prefetch_task(t);
 			return t;
 		}
@@ -186,7 +150,7 @@ window_find_hash(const struct window *w, const struct addr *dst, uint32_t hash)
 	for (; w->slots[i].id != 0; i = (i + 1) & mask) {
 		if (w->slots[i].hash != hash)
 			continue;
-		t = task_by_id(w, w->slots[i].id);
+		t = pool_at(&w->tasks, w->slots[i].id);
 		if (addr_equal(&t->dst, dst))
 			return t;
 	}
@@ -197,18 +161,6 @@ struct task *
 window_find(const struct window *w, const struct addr *dst)
 {
 	return window_find_hash(w, dst, (uint32_t)addr_hash(dst));
-}
-
-/* Of the BYTES at P.  Looking at random into gigabytes of small pages misses
- * the TLB as well as the cache.  A wish: that it fails is no failure. */
-static void
-want_large_pages(void *p, size_t bytes)
-{
-	uintptr_t begin = (uintptr_t)p, end = begin + bytes;
-
-	begin = (begin + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-	if (begin + LARGE_PAGE <= end)
-		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
 static void
@@ -229,7 +181,7 @@ index_grow(struct window *w)
 
 	w->nslots *= 2;
 	w->slots = xcalloc(w->nslots, sizeof(*w->slots));
-	want_large_pages(w->slots, w->nslots * sizeof(*w->slots));
+	pool_want_large_pages(w->slots, w->nslots * sizeof(*w->slots));
 	for (uint32_t i = 0; i < n; i++) {
 		if (old[i].id != 0)
 			index_put(w, old[i]);
@@ -237,17 +189,15 @@ index_grow(struct window *w)
 	free(old);
 }
 
-/* Take T out and move back what it displaced.  Returns its number. */
-static uint32_t
+/* Take T out and move back what it displaced. */
+static void
 index_remove(struct window *w, const struct task *t)
 {
 	uint32_t hash = (uint32_t)addr_hash(&t->dst), mask = w->nslots - 1;
-	uint32_t hole = hash & mask, i, id;
+	uint32_t hole = hash & mask, i;
 
-	while (w->slots[hole].hash != hash ||
-	    task_by_id(w, w->slots[hole].id) != t)
+	while (w->slots[hole].id != t->id)
 		hole = (hole + 1) & mask;
-	id = w->slots[hole].id;
 	i = hole;
 	for (;;) {
 		i = (i + 1) & mask;
@@ -259,97 +209,48 @@ index_remove(struct window *w, const struct task *t)
 		}
 	}
 	w->slots[hole].id = 0;
-	return id;
 }
 
 /* --- memory ----------------------------------------------------------------------- */
 
-/*
- * A chunk for CHUNK_COUNT things of SIZE bytes, appended to LIST of *N.  The
- * first stays in small pages, of which only those in use count, unless LARGE.
- */
-static void
-new_chunk(uint8_t ***list, uint32_t *n, size_t size, int large)
-{
-	size_t bytes = CHUNK_COUNT * size;
-	uint8_t *p = xaligned(LARGE_PAGE, bytes);
-
-	if (*n > 0 || large)
-		want_large_pages(p, bytes);
-	*list = xreallocarray(*list, *n + 1u, sizeof(**list));
-	(*list)[(*n)++] = p;
-}
-
-/* The number of a task that is free. */
-static uint32_t
-take_id(struct window *w)
-{
-	if (w->nfree > 0)
-		return w->free[--w->nfree];
-	if (w->ntasks == w->nchunks << CHUNK_BITS) {
-		new_chunk(
-		    &w->chunks, &w->nchunks, w->task_size, w->large_pages);
-		w->free = xreallocarray(w->free,
-		    (size_t)w->nchunks << CHUNK_BITS, sizeof(*w->free));
-	}
-	return ++w->ntasks;
-}
-
-static struct task_block *
-take_block(struct window *w)
-{
-	struct task_block *b = w->free_blocks;
-
-	if (b != NULL) {
-		w->free_blocks = b->next;
-		return b;
-	}
-	if (w->new_blocks == w->new_blocks_end) {
-		new_chunk(&w->block_chunks, &w->nblock_chunks, sizeof(*b),
-		    w->large_pages);
-		w->new_blocks = (void *)w->block_chunks[w->nblock_chunks - 1];
-		w->new_blocks_end = w->new_blocks + CHUNK_COUNT;
-	}
-	return w->new_blocks++;
-}
-
 void *
 technique_block(struct task *t)
 {
-	struct task_block *b = take_block(t->win);
+	struct window *w = t->win;
+	uint32_t number = pool_take(&w->blocks, w->large_pages);
+	struct task_block *b = pool_at(&w->blocks, number);
 
-	if (t->blocks == NULL) {
-		b->next = b;
-	} else {
-		b->next = t->blocks->next;
-		t->blocks->next = b;
-	}
-	t->blocks = b;
 	memset(b->bytes, 0, sizeof(b->bytes));
+	b->earlier = t->block;
+	t->block = number;
 	return b->bytes;
 }
 
-void *
-technique_last_block(const struct task *t)
+/* The block with NUMBER of a task in W; NULL for 0. */
+static const struct task_block *
+block_at(const struct window *w, uint32_t number)
 {
-	return t->blocks->bytes;
+	return number != 0 ? pool_at(&w->blocks, number) : NULL;
 }
 
-void *
-technique_next_block(const struct task *t, const void *block)
+const void *
+technique_earlier_block(const struct task *t, const void *block)
 {
-	const struct task_block *b;
+	const struct task_block *b = block;
 
-	if (t->blocks == NULL)
-		return NULL;
-	if (block == NULL)
-		return t->blocks->next->bytes;
-	b = (const void *)((const uint8_t *)block -
-	    offsetof(struct task_block, bytes));
-	if (b == t->blocks)
-		return NULL;
-	__builtin_prefetch(b->next->next);
-	return b->next->bytes;
+	b = block_at(t->win, b == NULL ? t->block : b->earlier);
+	return b != NULL ? b->bytes : NULL;
+}
+
+static void
+free_blocks(struct window *w, uint32_t number)
+{
+	while (number != 0) {
+		uint32_t earlier = block_at(w, number)->earlier;
+
+		pool_give(&w->blocks, number);
+		number = earlier;
+	}
 }
 
 struct task *
@@ -360,10 +261,11 @@ window_add(struct window *w, const struct command *c, struct link_path *path)
 
 	if (2 * (w->count + 1) > w->nslots)
 		index_grow(w);
-	s.id = take_id(w);
-	t = task_by_id(w, s.id);
-	memset(t, 0, w->task_size);
+	s.id = pool_take(&w->tasks, w->large_pages);
+	t = pool_at(&w->tasks, s.id);
+	memset(t, 0, w->tasks.size);
 	t->win = w;
+	t->id = s.id;
 	t->dst = c->dst;
 	t->lc = c->lc;
 	t->m = c->m;
@@ -381,27 +283,22 @@ window_each(const struct window *w, void (*cb)(void *arg, const struct task *t),
 {
 	for (uint32_t i = 0; i < w->nslots; i++) {
 		if (w->slots[i].id != 0)
-			cb(arg, task_by_id(w, w->slots[i].id));
+			cb(arg, pool_at(&w->tasks, w->slots[i].id));
 	}
 }
 
 void
 window_remove(struct window *w, struct task *t)
 {
-	struct task_block *first;
-
 	assert(t->where == TASK_IDLE);
 	if (t->m->tech->extras != NULL)
 		drop_extras(t); /* their chain may begin in a block */
-	/* Used next: its memory is still in the cache. */
-	w->free[w->nfree++] = index_remove(w, t);
+	index_remove(w, t);
 	w->count--;
-	if (t->blocks != NULL) {
-		first = t->blocks->next;
-		t->blocks->next = w->free_blocks;
-		w->free_blocks = first;
-	}
+	free_blocks(w, t->block);
 	technique_unref(t->m);
+	/* Used next: its memory is still in the cache. */
+	pool_give(&w->tasks, t->id);
 }
 
 void *
@@ -488,29 +385,37 @@ unlink_task(struct task *t)
 	}
 }
 
+/* The task N places behind the first in F; NULL for a hole or beyond the end. */
+static inline struct task *
+task_in(const struct window *w, const struct fifo *f, uint32_t n)
+{
+	uint32_t id = fifo_peek(f, n);
+
+	return id != 0 ? pool_at(&w->tasks, id) : NULL;
+}
+
 struct task *
 window_take_ready(struct window *w)
 {
-	struct task *t = fifo_pop(&w->ready);
+	uint32_t id = fifo_pop(&w->ready);
+	struct task *t;
 
-	if (t != NULL)
-		t->where = TASK_IDLE;
+	if (id == 0)
+		return NULL;
+	t = pool_at(&w->tasks, id);
+	t->where = TASK_IDLE;
 	return t;
 }
 
 void
-window_prefetch_ready(const struct window *w, uint32_t n, int blocks)
+window_prefetch_ready(const struct window *w, uint32_t n)
 {
-	const struct fifo *f = &w->ready;
-	uint32_t end = f->head + (n < f->count ? n : f->count);
 	const struct task *t;
 
-	for (uint32_t i = f->head; i != end; i++) {
-		t = fifo_at(f, i);
-		if (!blocks)
+	for (uint32_t i = 0; i < n && i < w->ready.count; i++) {
+		t = task_in(w, &w->ready, i);
+		if (t != NULL)
 			window_prefetch_task(t);
-		else if (t != NULL)
-			window_prefetch_block(t);
 	}
 }
 
@@ -520,15 +425,30 @@ window_ready(const struct window *w)
 	return w->ready.count;
 }
 
+/* Of the tasks behind the first of those that are done: the next one's third
+ * block, whose number is known by now, the second of the one behind it, ... */
+static void
+fetch_done(const struct window *w)
+{
+	const struct task_block *b;
+	const struct task *t;
+
+	for (uint32_t n = 1; n <= AHEAD_BLOCKS; n++) {
+		t = task_in(w, &w->done, n);
+		if (t == NULL)
+			continue;
+		b = block_at(w, t->block);
+		for (uint32_t i = n; i < AHEAD_BLOCKS && b != NULL; i++)
+			b = block_at(w, b->earlier);
+		__builtin_prefetch(b);
+	}
+}
+
 struct task *
 window_first_done(const struct window *w)
 {
-	const struct task *next = fifo_peek(&w->done, 1);
-
-	/* The last one's block was touched a moment ago, the first not. */
-	if (next != NULL && next->blocks != NULL)
-		prefetch_lines(next->blocks->next);
-	return fifo_first(&w->done);
+	fetch_done(w);
+	return task_in(w, &w->done, 0);
 }
 
 void
@@ -547,7 +467,7 @@ probe_send(struct task *t)
 		return;
 	unlink_task(t);
 	t->where = TASK_READY;
-	t->at = fifo_push(&t->win->ready, t);
+	t->at = fifo_push(&t->win->ready, t->id);
 }
 
 void
@@ -563,7 +483,7 @@ probe_done(struct task *t)
 {
 	unlink_task(t);
 	t->where = TASK_DONE;
-	t->at = fifo_push(&t->win->done, t);
+	t->at = fifo_push(&t->win->done, t->id);
 }
 
 /* --- what a technique may ask ---------------------------------------------------------- */

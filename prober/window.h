@@ -15,6 +15,7 @@
 #include "common/addr.h"
 #include "prober/fifo.h"
 #include "prober/net/net.h"
+#include "prober/pool.h"
 #include "prober/tech/technique.h"
 
 struct command;
@@ -37,16 +38,16 @@ enum task_where {
 struct polite;
 struct names;
 struct naming;
-struct task_block;
 
-/* With the state of a trace these are two cache lines. */
+/* With the state of a trace these are three cache lines. */
 struct task {
 	struct window *win;
 	struct measurement *m;
 	struct listcycle *lc;
 	struct link_path *path;
-	struct task_block *blocks; /* the last one; a ring */
-	uint64_t number;
+	uint32_t id; /* in window.tasks */
+	uint32_t block; /* the latest of its blocks, in window.blocks, or 0 */
+	uint64_t number; /* of its command */
 	union {
 		int64_t due_ns; /* TASK_WAITING, TASK_POLITE, TASK_PUT_OFF */
 		struct naming *naming; /* TASK_NAMING */
@@ -61,13 +62,14 @@ struct task {
 	max_align_t state[];
 };
 
-_Static_assert(sizeof(struct task) == 80, "two cache lines with 48 bytes");
+_Static_assert(sizeof(struct task) == 80, "three cache lines with 112 bytes");
 
 /* --- timeout.c: deadlines as FIFOs of equal duration --------------------------- */
 
 #define TIMEOUT_CLASSES 32
 
 struct timeout {
+	const struct pool *tasks;
 	struct {
 		int64_t ns;
 		int64_t last_ns; /* latest deadline given out */
@@ -76,7 +78,8 @@ struct timeout {
 	int n;
 };
 
-void timeout_init(struct timeout *to);
+/* TASKS: those that may be added, by their ids. */
+void timeout_init(struct timeout *to, const struct pool *tasks);
 void timeout_clear(struct timeout *to);
 /* T is due at NOW + WAIT (rounded up to a class when there are too many). */
 void timeout_add(
@@ -91,24 +94,18 @@ struct task *timeout_pop(struct timeout *to, int64_t now_ns);
 
 /* --- window.c: the index and the memory -------------------------------------- */
 
-/* Of the index: a task by number, and the low bits of its address's hash. */
+/* Of the index: a task, and the low bits of its address's hash. */
 struct window_slot {
 	uint32_t hash;
-	uint32_t id; /* from 1; 0: free */
+	uint32_t id; /* 0: free */
 };
 
 struct window {
 	struct window_slot *slots; /* open addressing, keyed by address */
 	uint32_t nslots, count;
 	uint32_t max; /* tasks at a time, 0: no limit */
-	uint32_t task_size; /* bytes */
-	uint32_t nchunks, ntasks; /* ntasks: numbers given out so far */
-	uint8_t **chunks; /* of tasks, in the order of their numbers */
-	uint32_t *free; /* stack of numbers that are free again */
-	uint32_t nfree;
-	struct task_block *free_blocks, *new_blocks, *new_blocks_end;
-	uint8_t **block_chunks;
-	uint32_t nblock_chunks;
+	struct pool tasks;
+	struct pool blocks; /* a technique's extra memory */
 	struct fifo ready, done;
 	struct timeout timeout;
 	int64_t now_ns; /* of this turn */
@@ -132,11 +129,8 @@ struct task *window_prefetch_hash(const struct window *w, uint32_t hash);
 /* 3 find it. */
 struct task *
 window_find_hash(const struct window *w, const struct addr *dst, uint32_t hash);
-/* T will be wanted soon; and its last block of memory. */
+/* T will be wanted soon. */
 void window_prefetch_task(const struct task *t);
-void window_prefetch_block(const struct task *t);
-/* The first in F will be wanted now: fetch some behind it. */
-void window_prefetch_behind(const struct fifo *f);
 /* A new task for C (its reference taken over), not yet started. */
 struct task *
 window_add(struct window *w, const struct command *c, struct link_path *path);
@@ -147,8 +141,8 @@ void window_each(const struct window *w,
 void window_remove(struct window *w, struct task *t);
 /* The task that waits longest for a credit, removed from the list; or NULL. */
 struct task *window_take_ready(struct window *w);
-/* The next N that will be taken: fetch them, or then their last blocks. */
-void window_prefetch_ready(const struct window *w, uint32_t n, int blocks);
+/* The next N that will be taken: fetch them. */
+void window_prefetch_ready(const struct window *w, uint32_t n);
 /* How many wait for a credit. */
 uint32_t window_ready(const struct window *w);
 /* The task that is done first and stays in the list; NULL if none. */

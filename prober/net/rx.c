@@ -1,7 +1,7 @@
 /*
  * rx: packets in.  Three back-ends with one contract (rx_ops.h): a ring with a
  * slot per packet, for a quick reaction at low rates; a ring of blocks, for
- * high rates; and raw ICMP sockets where there is no AF_PACKET.
+ * high rates; and raw sockets where there is no AF_PACKET.
  */
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ rx_open(const struct rx_config *cfg, const char **why)
 	else if (!cfg->raw)
 		rx = rx_frames_open(cfg->port);
 	if (rx == NULL)
-		rx = rx_raw_open(cfg->blocks);
+		rx = rx_raw_open(cfg);
 	if (rx == NULL)
 		*why = "cannot open a packet or raw socket";
 	return rx;

@@ -21,7 +21,7 @@ struct rx {
 /* Each returns NULL with errno when the system has no such thing. */
 struct rx *rx_ring_open(const struct rx_config *cfg);
 struct rx *rx_frames_open(uint16_t port);
-struct rx *rx_raw_open(uint32_t blocks);
+struct rx *rx_raw_open(const struct rx_config *cfg);
 
 /* --- rx_packet.c, for the rings ---------------------------------------------- */
 

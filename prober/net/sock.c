@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/sockaddr.h"
 #include "prober/net/net.h"
 
@@ -26,7 +27,7 @@ hold(int family, uint16_t port)
 	socklen_t len = sockaddr_make(&sa, &any, port);
 	int fd = socket(sockaddr_family(&any),
 	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, saved;
+	int one = 1;
 
 	if (fd == -1)
 		return errno == EAFNOSUPPORT ? 0 : -1;
@@ -34,9 +35,7 @@ hold(int family, uint16_t port)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (drop_all(fd) == 0 && bind(fd, &sa.sa, len) == 0)
 		return 0; /* stays open for as long as the process lives */
-	saved = errno;
-	close(fd);
-	errno = saved;
+	fd_close(fd);
 	return -1;
 }
 

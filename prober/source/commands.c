@@ -2,8 +2,9 @@
  * commands: probing commands (docs/protocol.md) from standard input or from
  * clients of a local socket, usually the List Manager.
  *
- * Back-pressure: while the queue is full no line is taken and nothing is read;
- * what a client has sent waits in its buffer and then in its pipe.
+ * Back-pressure: while the queue is full, or the checkpoint behind, no line is
+ * taken and nothing is read; what a client has sent waits in its buffer and then
+ * in its pipe.
  *
  * What a command does to its list and cycle is sender.c's.
  *
@@ -24,6 +25,7 @@
 #include "common/line.h"
 #include "common/log.h"
 #include "common/xmalloc.h"
+#include "prober/checkpoint.h"
 #include "prober/source/source.h"
 
 #define BUF_BYTES (256 * 1024)
@@ -136,7 +138,8 @@ client_free(struct client *cl)
 static int
 has_room(const struct admit *a)
 {
-	return !a->closed && a->queue.count < a->queue.limit;
+	return !a->closed && a->queue.count < a->queue.limit &&
+	    (a->checkpoint == NULL || !checkpoint_is_behind(a->checkpoint));
 }
 
 /* Take lines until the queue is full (0) or the buffer is empty (1). */
@@ -318,6 +321,7 @@ commands_durable(struct source *s)
 	struct admit *a = &s->e->admit;
 	struct listcycle *lc;
 
+	commands_refill(s); /* who waited for a begin */
 	TAILQ_FOREACH(lc, &a->table, link)
 	ack(lc);
 	for (size_t i = 0; i < a->history.n; i++)

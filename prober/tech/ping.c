@@ -87,21 +87,13 @@ is_unsent(const struct ping *p)
 
 /* --- the way back ---------------------------------------------------------- */
 
-struct ping_more *
-ping_more(const struct task *t)
-{
-	const struct ping_conf *c = task_conf(t);
-
-	return c->mtu != 0 ? technique_next_block(t, NULL) : NULL;
-}
-
 static void **
 ping_extras(struct task *t)
 {
 	static void *none;
-	struct ping_more *m = ping_more(t);
+	struct ping *p = task_state(t);
 
-	return m != NULL ? &m->chain : &none;
+	return p->more != NULL ? &p->more->chain : &none;
 }
 
 /* Is R to be told that it is too big?  No error is answered by an error
@@ -114,9 +106,8 @@ is_too_big(const struct ping_conf *c, const struct reply *r)
 
 /* Of IPv4, the header and eight bytes (RFC 792). */
 static void
-keep_quote(struct task *t, const struct reply *r)
+keep_quote(struct ping_more *m, const struct reply *r)
 {
-	struct ping_more *m = ping_more(t);
 	size_t len = r->packet_len, most = PING_QUOTE_MAX;
 
 	if (r->from.family == ADDR_IPV4)
@@ -129,11 +120,9 @@ keep_quote(struct task *t, const struct reply *r)
 
 /* Is there somebody to be told? */
 static int
-has_quote(const struct task *t)
+has_quote(const struct ping *p)
 {
-	const struct ping_more *m = ping_more(t);
-
-	return m != NULL && m->quote_len != 0;
+	return p->more != NULL && p->more->quote_len != 0;
 }
 
 /* It has been told: on with what was interrupted. */
@@ -143,7 +132,7 @@ told(struct task *t, struct ping *p, int64_t now_ns)
 	const struct ping_conf *c = task_conf(t);
 	int64_t due_ns;
 
-	ping_more(t)->quote_len = 0;
+	p->more->quote_len = 0;
 	if (p->mode == PING_SENDING) {
 		probe_send(t);
 		return;
@@ -167,7 +156,7 @@ ping_start(struct task *t, int64_t wall_ns)
 	p->random = (uint32_t)(h * 0x9e3779b97f4a7c15ULL >> 32);
 	p->mode = PING_SENDING;
 	if (((const struct ping_conf *)task_conf(t))->mtu != 0)
-		technique_block(t);
+		p->more = technique_block(t);
 	probe_send(t);
 }
 
@@ -176,7 +165,7 @@ ping_probe(struct task *t, struct probe *pr)
 {
 	struct ping *p = task_state(t);
 
-	if (has_quote(t)) {
+	if (has_quote(p)) {
 		ping_make_too_big(t, pr);
 		return;
 	}
@@ -200,7 +189,7 @@ ping_sent(struct task *t, uint32_t id, int64_t tx_ns)
 		tx_ns = p->start_ns; /* the clock has been set back */
 	*probe_at(p, id) = (uint64_t)(tx_ns - p->start_ns) / NS_PER_US;
 	p->mode = p->nsent < c->probe_count ? PING_INTERVAL : PING_LAST;
-	if (has_quote(t)) {
+	if (has_quote(p)) {
 		probe_send(t);
 		return;
 	}
@@ -332,15 +321,18 @@ match(const struct ping *p, const struct ping_conf *c, const struct reply *r)
 }
 
 static void
-keep_option(struct ping_answer *a, const struct reply *r)
+keep_rest(struct task *t, struct ping_answer *a, const struct reply *r)
 {
+	if (r->kind != REPLY_ICMP_TIME && r->ip_option_len == 0)
+		return;
+	a->rest = technique_block(t);
 	if (r->kind == REPLY_ICMP_TIME) {
 		a->has_icmp_ts = 1;
-		memcpy(a->icmp_ts, r->icmp_stamps, 12);
+		memcpy(a->rest->icmp_ts, r->icmp_stamps, 12);
 	}
 	if (r->ip_option_len != 0) {
-		a->option_len = r->ip_option_len;
-		memcpy(a->option, r->ip_option, r->ip_option_len);
+		a->option_len = r->ip_option_len & 63;
+		memcpy(a->rest->option, r->ip_option, r->ip_option_len);
 	}
 }
 
@@ -373,7 +365,7 @@ answer_add(struct task *t, struct ping *p, const struct reply *r, int number)
 	a->icmp_type = r->icmp_type;
 	a->icmp_code = r->icmp_code;
 	a->tcp_flags = r->tcp_flags;
-	keep_option(a, r);
+	keep_rest(t, a, r);
 }
 
 /* With the too-big trick an echo reply that came whole does not count. */
@@ -388,7 +380,7 @@ counts(const struct ping_conf *c, const struct reply *r)
 static void
 tell(struct task *t, struct ping *p, const struct reply *r)
 {
-	keep_quote(t, r);
+	keep_quote(p->more, r);
 	if (*probe_at(p, p->nsent - 1u) != PING_UNSENT)
 		probe_send(t);
 }

@@ -6,9 +6,9 @@
  *	ping_probe.c	a probe as the builder of packets wants it
  *	ping_record.c	the finished ping as a record
  *
- * Memory: the state, and blocks: 14 probes in one (8 bytes each: when they
- * left), and one for each reply, which may hold an IP option.  With -M one
- * more, the first of all, is struct ping_more.
+ * Memory: the state, and blocks: six probes in one (8 bytes each: when they
+ * left), one for each reply, and one for its time stamps or IP option if it has
+ * them.  With -M one more is struct ping_more.
  */
 #ifndef PROBER_PING_H
 #define PROBER_PING_H
@@ -45,28 +45,35 @@ struct ping_probe_block {
 	struct ping_probe_block *next;
 	/* Since the start, with bit 63 once it has been answered; PING_UNSENT
 	 * until it leaves. */
-	uint64_t tx_us[14];
+	uint64_t tx_us[6];
 };
-#define PROBES_PER_PING_BLOCK 14
+#define PROBES_PER_PING_BLOCK 6
 #define PING_UNSENT ((1ULL << 62) - 1)
 #define PING_ANSWERED (1ULL << 63)
 
+/* What few replies have. */
+struct ping_rest {
+	uint8_t icmp_ts[12]; /* the three words of an ICMP timestamp reply */
+	uint8_t option[40]; /* a record route or timestamp option as it came */
+};
+
 struct ping_answer {
 	struct ping_answer *next;
+	struct ping_rest *rest; /* or NULL */
 	struct addr from;
+	uint8_t ttl, tos, protocol, icmp_type, icmp_code, tcp_flags;
+	uint8_t has_fragid : 1;
+	uint8_t has_icmp_ts : 1;
+	uint8_t option_len : 6; /* bytes of rest->option */
 	uint32_t rtt_us;
 	uint32_t fragid;
 	uint16_t probe, size, ipid, nhmtu;
-	uint8_t ttl, tos, protocol, icmp_type, icmp_code, tcp_flags;
-	uint8_t has_fragid, has_icmp_ts;
-	uint8_t option_len; /* bytes of `option' */
-	uint8_t icmp_ts[12]; /* the three words of an ICMP timestamp reply */
-	uint8_t option[40]; /* a record route or timestamp option as it came */
 };
 
 _Static_assert(
     sizeof(struct ping_probe_block) <= TECHNIQUE_BLOCK, "probe block");
 _Static_assert(sizeof(struct ping_answer) <= TECHNIQUE_BLOCK, "answer");
+_Static_assert(sizeof(struct ping_rest) <= TECHNIQUE_BLOCK, "rest");
 
 /* A reply larger than -M, which is to be told so. */
 #define PING_QUOTE_MAX 1232 /* bytes: the message is 1280 (RFC 4443, 2.4) */
@@ -85,6 +92,7 @@ struct ping {
 	int64_t start_ns; /* wall clock */
 	struct ping_probe_block *probes, *probes_last;
 	struct ping_answer *answers; /* the last one; a ring */
+	struct ping_more *more; /* with -M, else NULL */
 	uint32_t random; /* IPv4 ids, TCP numbers are made from it */
 	uint16_t nsent; /* probes built */
 	uint16_t nanswers; /* kept */
@@ -94,15 +102,12 @@ struct ping {
 	uint8_t stop_reason, stop_data;
 };
 
-_Static_assert(sizeof(struct ping) <= 48, "a task is two cache lines");
+_Static_assert(sizeof(struct ping) <= 112, "a task is three cache lines");
 
 /* --- ping.c ------------------------------------------------------------------- */
 
 /* When probe NUMBER, which has left, left: since p->start_ns. */
 uint64_t ping_tx_us(const struct ping *p, unsigned int number);
-
-/* What is there with -M; NULL: nothing. */
-struct ping_more *ping_more(const struct task *t);
 
 /* --- ping_options.c --------------------------------------------------------- */
 

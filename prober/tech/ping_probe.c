@@ -306,7 +306,7 @@ ping_make_too_big(struct task *t, struct probe *pr)
 {
 	const struct ping_conf *c = task_conf(t);
 	const struct ping *p = task_state(t);
-	const struct ping_more *m = ping_more(t);
+	const struct ping_more *m = p->more;
 
 	memset(pr, 0, sizeof(*pr));
 	pr->src = task_src(t);

@@ -24,7 +24,7 @@ get32(const uint8_t *p)
 static size_t
 option_used(const struct ping_answer *a)
 {
-	size_t used = a->option[2] - 1u, len = a->option[1];
+	size_t used = a->rest->option[2] - 1u, len = a->rest->option[1];
 
 	if (len > a->option_len)
 		len = a->option_len;
@@ -41,14 +41,15 @@ fill_route(const struct ping_answer *a, struct warts_ping_reply *out)
 	out->rr.count = (uint8_t)((used - 3) / 4);
 	out->rr.addr = technique_scratch(out->rr.count * sizeof(struct addr));
 	for (int i = 0; i < out->rr.count; i++)
-		out->rr.addr[i] = addr_make(ADDR_IPV4, a->option + 3 + 4 * i);
+		out->rr.addr[i] =
+		    addr_make(ADDR_IPV4, a->rest->option + 3 + 4 * i);
 }
 
 static void
 fill_stamps(const struct ping_answer *a, struct warts_ping_reply *out)
 {
 	size_t used = option_used(a), slot = 4;
-	int flag = a->option[3] & 15, addrs = 0;
+	int flag = a->rest->option[3] & 15, addrs = 0;
 
 	if (flag == TS_ADDR || flag == TS_PRESPEC) {
 		addrs = 1;
@@ -64,7 +65,7 @@ fill_stamps(const struct ping_answer *a, struct warts_ping_reply *out)
 		    technique_scratch(out->ts.count * sizeof(struct addr));
 	}
 	for (int i = 0; i < out->ts.count; i++) {
-		const uint8_t *p = a->option + 4 + slot * (size_t)i;
+		const uint8_t *p = a->rest->option + 4 + slot * (size_t)i;
 
 		if (addrs)
 			out->ts.addr[i] = addr_make(ADDR_IPV4, p);
@@ -78,11 +79,11 @@ fill_options(const struct ping_answer *a, struct warts_ping_reply *out)
 	if (a->has_icmp_ts) {
 		out->has_icmp_ts = 1;
 		for (int i = 0; i < 3; i++)
-			out->icmp_ts[i] = get32(a->icmp_ts + 4 * i);
+			out->icmp_ts[i] = get32(a->rest->icmp_ts + 4 * i);
 	}
-	if (a->option_len >= 3 && a->option[0] == OPTION_RR)
+	if (a->option_len >= 3 && a->rest->option[0] == OPTION_RR)
 		fill_route(a, out);
-	else if (a->option_len >= 4 && a->option[0] == OPTION_TS)
+	else if (a->option_len >= 4 && a->rest->option[0] == OPTION_TS)
 		fill_stamps(a, out);
 }
 

@@ -234,13 +234,12 @@ void probe_wait(struct task *t, int64_t wait_ns);
 /* The task is over: ->record is called, then its memory is gone. */
 void probe_done(struct task *t);
 
-#define TECHNIQUE_BLOCK 120 /* usable bytes of a block */
+#define TECHNIQUE_BLOCK 60 /* usable bytes of a block */
 /* A zeroed block of TECHNIQUE_BLOCK bytes, freed with the task. */
 void *technique_block(struct task *t);
-/* T's blocks in the order of their making: the last (there is one); the one
- * behind BLOCK, of NULL the first; NULL behind the last. */
-void *technique_last_block(const struct task *t);
-void *technique_next_block(const struct task *t, const void *block);
+/* T's blocks, the latest first: the one made before BLOCK, of NULL the latest;
+ * NULL: there is none. */
+const void *technique_earlier_block(const struct task *t, const void *block);
 /* SIZE zeroed bytes in CHAIN (technique->extras), freed with the task: for
  * state that few tasks have.  The first stays at the head of the chain. */
 void *technique_extra(void **chain, size_t size);

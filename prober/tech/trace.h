@@ -10,9 +10,10 @@
  *
  * and what few traces want: trace_rare.h.
  *
- * Memory: the state, and a log of what happened in order of time: bytes, in
- * blocks of the engine's, whose borders mean nothing.  An entry begins with a
- * code in the high bits of its first byte; numbers as the machine has them.
+ * Memory: the state, and a log of what happened in order of time: bytes, whose
+ * end is in the state and what is before it in blocks of the engine's, whose
+ * borders mean nothing.  An entry begins with a code in the high bits of its first
+ * byte; numbers as the machine has them.
  *
  *	NEXT	code:2 n:2 low:4, n bytes	a probe that left, one ttl on
  *	RETRY	the same			... with the next attempt
@@ -121,7 +122,7 @@ struct trace {
 	/* Of the last probe that left, the last reply without ODD: its rtt in
 	 * 15 bits of 512 us, and the 16th; 0: none. */
 	uint16_t heard;
-	uint8_t room; /* bytes left in the log's last block */
+	uint8_t log_len; /* bytes of the log that are in `log' */
 	uint8_t ttl, attempt;
 	uint8_t answered; /* the highest ttl with a reply, or 0 */
 	uint8_t stop_data;
@@ -135,9 +136,13 @@ struct trace {
 	uint8_t exts : 1; /* there are some in the log */
 	uint8_t
 	    unsent : 1; /* the last probe could not leave: it is made again */
+	/* The end of the log, a cache line with what follows; it becomes a block
+	 * when it is full. */
+	uint8_t log[TECHNIQUE_BLOCK];
+	uint32_t nblocks;
 };
 
-_Static_assert(sizeof(struct trace) == 48, "a task is two cache lines");
+_Static_assert(sizeof(struct trace) == 112, "a task is three cache lines");
 
 /* The ICMP type of "time exceeded" (RFC 792, 4443). */
 static inline uint8_t
@@ -279,8 +284,6 @@ trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt);
 void trace_probe_left(
     struct task *t, struct trace *tr, unsigned int number, uint64_t tx_us);
 
-#define TRACE_ENTRY_MAX 32 /* bytes; but for extensions */
-
 /* A walk over the replies in order of arrival. */
 struct trace_walk {
 	/* the reply it is at: */
@@ -290,24 +293,21 @@ struct trace_walk {
 	    probe_us; /* when the probe that it answers left (trace_tx_us) */
 	uint8_t probe_attempt;
 	unsigned int number; /* of that probe */
-	/* and the place in the log: */
-	const struct task *task;
-	const struct trace *tr;
-	const uint8_t *block; /* NULL: none */
-	const uint8_t *at; /* may be beyond the block, in the next */
-	const uint8_t *easy; /* up to here any entry lies in one block */
-	uint8_t addr_len;
-	uint8_t need; /* bytes that looking at an entry may touch */
-	uint16_t sizes[4]; /* of replies, by their size's code */
 	/* the probe met last: */
-	uint64_t us;
-	uint64_t expected_us; /* when the next one is */
-	uint32_t wait_us;
 	uint8_t ttl, attempt, left;
 	unsigned int nprobes; /* met so far */
+	uint64_t us;
+	uint64_t expected_us; /* when the next one is */
+	/* and the place in the log, a copy of the whole: */
+	const uint8_t *at;
+	const uint8_t *log, *end;
+	const struct trace *tr;
+	uint32_t wait_us;
+	uint16_t sizes[4]; /* of replies, by their size's code */
+	uint8_t addr_len;
 	struct trace_odd odd_bytes;
-	uint8_t copy[TRACE_ENTRY_MAX];
 };
+/* The log as it is now; of one task at a time. */
 void trace_walk_init(
     struct trace_walk *w, const struct task *t, const struct trace *tr);
 /* To the first, the next reply; 0 at the end. */

@@ -32,6 +32,7 @@ enum hop_size { SIZE_SHORT, SIZE_ALL, SIZE_GIVEN };
 #define TOS_SHIFT 2
 #define TOS_CONTROL 192 /* Linux: what routers say is for control */
 #define QUOTE_SHORT 8 /* bytes behind the IP header, RFC 792 */
+#define ENTRY_MAX 32 /* bytes touched; but for extensions */
 
 /* Bytes touched: of NEXT and RETRY, 4 behind the first; of a HOP, 4 for the rtt,
  * the tos and the size behind the address.  The others are shorter than that. */

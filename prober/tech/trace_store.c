@@ -4,12 +4,14 @@
  *
  * A million of these logs are what the Prober's memory is for, so an entry has
  * no byte that can be told from those before it or from the measurement.  It is
- * made in a buffer and then goes into the blocks, and is looked at in a buffer
- * when it lies across a border.
+ * made in the state, which is at hand, and goes to a block with all the others
+ * there when there is no room for more.  Who reads has them copied together:
+ * that is once per trace, if nothing strange happens.
  */
 #include <endian.h>
 #include <string.h>
 
+#include "common/xmalloc.h"
 #include "prober/tech/trace_log.h"
 
 static uint16_t
@@ -37,17 +39,19 @@ size_all(const struct task *t, int family)
 __attribute__((noinline)) static void
 append_bytes(struct task *t, struct trace *tr, const uint8_t *p, size_t n)
 {
-	uint8_t *block;
 	size_t part;
 
 	while (n > 0) {
-		block =
-		    tr->room > 0 ? technique_last_block(t) : technique_block(t);
-		if (tr->room == 0)
-			tr->room = TECHNIQUE_BLOCK;
-		part = n < tr->room ? n : tr->room;
-		memcpy(block + TECHNIQUE_BLOCK - tr->room, p, part);
-		tr->room = (uint8_t)(tr->room - part);
+		if (tr->log_len == sizeof(tr->log)) {
+			memcpy(technique_block(t), tr->log, sizeof(tr->log));
+			tr->nblocks++;
+			tr->log_len = 0;
+		}
+		part = sizeof(tr->log) - tr->log_len;
+		if (part > n)
+			part = n;
+		memcpy(tr->log + tr->log_len, p, part);
+		tr->log_len = (uint8_t)(tr->log_len + part);
 		p += part;
 		n -= part;
 	}
@@ -56,21 +60,22 @@ append_bytes(struct task *t, struct trace *tr, const uint8_t *p, size_t n)
 /* Where the next entry, of which up to NEED bytes will be touched, is to be made:
  * in its place, or else in BUF. */
 static inline uint8_t *
-begin(const struct task *t, const struct trace *tr, size_t need, uint8_t *buf)
+begin(struct trace *tr, size_t need, uint8_t *buf)
 {
-	if (tr->room < need)
+	if (sizeof(tr->log) - tr->log_len < need)
 		return buf;
-	return (uint8_t *)technique_last_block(t) + TECHNIQUE_BLOCK - tr->room;
+	return tr->log + tr->log_len;
 }
 
-/* The entry has been made where begin() said: N bytes at E. */
+/* The entry has been made where begin() said: N bytes at E, perhaps BUF. */
 static inline void
-end(struct task *t, struct trace *tr, size_t need, const uint8_t *e, size_t n)
+end(struct task *t, struct trace *tr, const uint8_t *buf, const uint8_t *e,
+    size_t n)
 {
-	if (tr->room < need)
+	if (e == buf)
 		append_bytes(t, tr, e, n);
 	else
-		tr->room = (uint8_t)(tr->room - n);
+		tr->log_len = (uint8_t)(tr->log_len + n);
 }
 
 /* An entry of KIND: LEN bytes at P. */
@@ -78,7 +83,7 @@ static void
 append_other(struct task *t, struct trace *tr, enum other kind, const void *p,
     size_t len)
 {
-	uint8_t e[TRACE_ENTRY_MAX];
+	uint8_t e[ENTRY_MAX];
 
 	e[0] = (uint8_t)(CODE_OTHER << CODE_SHIFT | kind);
 	memcpy(e + 1, p, len);
@@ -137,7 +142,7 @@ trace_probe_add(struct task *t, struct trace *tr, uint8_t ttl, uint8_t attempt)
 static void
 late_left(struct task *t, struct trace *tr, unsigned int number, uint64_t us)
 {
-	uint8_t e[TRACE_ENTRY_MAX];
+	uint8_t e[ENTRY_MAX];
 	struct trace_probe p = {.left = 1};
 	uint16_t number16 = (uint16_t)number;
 
@@ -152,7 +157,7 @@ trace_probe_left(
     struct task *t, struct trace *tr, unsigned int number, uint64_t tx_us)
 {
 	struct trace_probe *p = &tr->last;
-	uint8_t buf[TRACE_ENTRY_MAX], *e;
+	uint8_t buf[ENTRY_MAX], *e;
 	uint64_t delta;
 	uint32_t rest;
 	int n;
@@ -172,12 +177,12 @@ trace_probe_left(
 	}
 	rest = (uint32_t)delta >> DELTA_LOW_BITS;
 	n = (rest > 0) + (rest > 0xff) + (rest > 0xffff);
-	e = begin(t, tr, PROBE_NEED, buf);
+	e = begin(tr, PROBE_NEED, buf);
 	e[0] = (uint8_t)(p->step << CODE_SHIFT | n << DELTA_BYTES_SHIFT |
 	    (delta & ((1 << DELTA_LOW_BITS) - 1)));
 	rest = htole32(rest);
 	memcpy(e + 1, &rest, 4);
-	end(t, tr, PROBE_NEED, e, 1 + (size_t)n);
+	end(t, tr, buf, e, 1 + (size_t)n);
 }
 
 static void
@@ -229,7 +234,7 @@ add_hop(struct task *t, struct trace *tr, const struct trace_hop *h, int family)
 	size_t n = 4 + addr_len(family), need = trace_log_hop_need(family);
 	enum hop_tos tos = TOS_GIVEN;
 	enum hop_size size = SIZE_GIVEN;
-	uint8_t buf[TRACE_ENTRY_MAX], *e = begin(t, tr, need, buf);
+	uint8_t buf[ENTRY_MAX], *e = begin(tr, need, buf);
 	uint32_t rtt = htole32(h->rtt_us);
 	int more =
 	    (h->rtt_us > 0xff) + (h->rtt_us > 0xffff) + (h->rtt_us > 0xffffff);
@@ -250,7 +255,7 @@ add_hop(struct task *t, struct trace *tr, const struct trace_hop *h, int family)
 	if (tos == TOS_GIVEN)
 		e[n++] = h->tos;
 	memcpy(e + n, &h->size, 2);
-	end(t, tr, need, e, size == SIZE_GIVEN ? n + 2 : n);
+	end(t, tr, buf, e, size == SIZE_GIVEN ? n + 2 : n);
 }
 
 static unsigned int count_replies(
@@ -299,20 +304,35 @@ trace_hop_add(struct task *t, struct trace *tr, const struct reply *r,
 
 /* --- reading ---------------------------------------------------------------- */
 
-/* W goes to BLOCK, OFFSET bytes into it. */
-static void
-enter(struct trace_walk *w, const uint8_t *block, size_t offset)
+/* A copy of T's log, with some bytes behind it, until the next call. */
+static const uint8_t *
+gather(const struct task *t, const struct trace *tr)
 {
-	const uint8_t *end = block + TECHNIQUE_BLOCK;
+	static uint8_t *copy;
+	static size_t size;
+	size_t want = (tr->nblocks + 2) * sizeof(tr->log);
+	const void *block = NULL;
+	uint8_t *p;
 
-	w->block = block;
-	w->at = block + offset;
-	w->easy = end - w->need;
-	if (block != technique_last_block(w->task))
-		return;
-	end -= w->tr->room;
-	if (w->easy >= end)
-		w->easy = end - 1;
+	if (size < want) {
+		size = 2 * want;
+		copy = xreallocarray(copy, size, 1);
+	}
+	p = copy + tr->nblocks * sizeof(tr->log);
+	memcpy(p, tr->log, sizeof(tr->log));
+	while ((block = technique_earlier_block(t, block)) != NULL) {
+		p -= sizeof(tr->log);
+		memcpy(p, block, sizeof(tr->log));
+	}
+	return p;
+}
+
+/* Back to the beginning. */
+static void
+rewind_walk(struct trace_walk *w)
+{
+	memset(w, 0, offsetof(struct trace_walk, at));
+	w->at = w->log;
 }
 
 void
@@ -320,63 +340,23 @@ trace_walk_init(
     struct trace_walk *w, const struct task *t, const struct trace *tr)
 {
 	int family = task_dst(t)->family;
-	const uint8_t *first = technique_next_block(t, NULL);
 
-	memset(w, 0, offsetof(struct trace_walk, copy));
-	w->task = t;
+	w->log = gather(t, tr);
+	w->end = w->log + tr->nblocks * sizeof(tr->log) + tr->log_len;
 	w->tr = tr;
 	w->addr_len = (uint8_t)addr_len(family);
-	w->need = (uint8_t)trace_log_hop_need(family);
 	w->wait_us = wait_us_of(t);
 	w->sizes[SIZE_SHORT] = size_short(family);
 	w->sizes[SIZE_ALL] = size_all(t, family);
-	if (first != NULL)
-		enter(w, first, 0);
+	rewind_walk(w);
 }
 
-/* On to the block that `at' is in.  0: that is the end. */
-static int
-catch_up(struct trace_walk *w)
-{
-	const uint8_t *next;
-	size_t offset = (size_t)(w->at - w->block);
-
-	while (offset >= TECHNIQUE_BLOCK) {
-		next = technique_next_block(w->task, w->block);
-		if (next == NULL)
-			return 0;
-		offset -= TECHNIQUE_BLOCK;
-		enter(w, next, offset);
-	}
-	return w->block != technique_last_block(w->task) ||
-	    offset < TECHNIQUE_BLOCK - (size_t)w->tr->room;
-}
-
-/* The entry that W is at, in this block or across its end; NULL at the end. */
-__attribute__((noinline)) static const uint8_t *
-look_closely(struct trace_walk *w)
-{
-	const uint8_t *next;
-	size_t part;
-
-	if (w->block == NULL || !catch_up(w))
-		return NULL;
-	part = TECHNIQUE_BLOCK - (size_t)(w->at - w->block);
-	if (part >= w->need)
-		return w->at;
-	next = technique_next_block(w->task, w->block);
-	memcpy(w->copy, w->at, part);
-	if (next != NULL)
-		memcpy(w->copy + part, next, TRACE_ENTRY_MAX - part);
-	return w->copy;
-}
-
-/* The entry that W is at, with all bytes in a row that will be touched; NULL at
+/* The entry that W is at, with all bytes behind it that will be touched; NULL at
  * the end. */
 static inline const uint8_t *
-look(struct trace_walk *w)
+look(const struct trace_walk *w)
 {
-	return w->at < w->easy ? w->at : look_closely(w);
+	return w->at < w->end ? w->at : NULL;
 }
 
 /* NEXT or RETRY, at E. */
@@ -506,26 +486,6 @@ next_hop(struct trace_walk *w)
 	return 0;
 }
 
-int
-trace_walk_next(struct trace_walk *w)
-{
-	const struct trace_probe *p;
-
-	if (!next_hop(w))
-		return 0;
-	if (w->number == w->nprobes - 1 && w->left) {
-		w->probe_us = w->us;
-		w->probe_attempt = w->attempt;
-		w->hop.probe_ttl = w->ttl;
-	} else {
-		p = trace_probe_find(w->task, w->tr, w->number);
-		w->probe_us = trace_tx_us(p);
-		w->probe_attempt = p->attempt;
-		w->hop.probe_ttl = p->ttl;
-	}
-	return 1;
-}
-
 static unsigned int
 count_replies(const struct task *t, const struct trace *tr, unsigned int number)
 {
@@ -558,43 +518,67 @@ note_left(struct trace_walk *w, unsigned int number, struct trace_probe *p)
 	}
 }
 
+/* Probe NUMBER; W is anywhere, and then elsewhere. */
+static struct trace_probe
+find(struct trace_walk *w, unsigned int number)
+{
+	struct trace_probe found;
+	const uint8_t *e;
+
+	rewind_walk(w);
+	while (w->nprobes <= number && (e = look(w)) != NULL) {
+		if (step(w, e) == CODE_HOP)
+			w->odd = NULL;
+	}
+	found = last_met(w);
+	note_left(w, number, &found);
+	return found;
+}
+
 const struct trace_probe *
 trace_probe_find(
     const struct task *t, const struct trace *tr, unsigned int number)
 {
 	static struct trace_probe found;
 	struct trace_walk w;
-	const uint8_t *e;
 
 	trace_walk_init(&w, t, tr);
-	while (w.nprobes <= number && (e = look(&w)) != NULL) {
-		if (step(&w, e) == CODE_HOP)
-			w.odd = NULL;
-	}
-	found = last_met(&w);
-	note_left(&w, number, &found);
+	found = find(&w, number);
 	return &found;
+}
+
+int
+trace_walk_next(struct trace_walk *w)
+{
+	struct trace_walk from;
+	struct trace_probe p;
+
+	if (!next_hop(w))
+		return 0;
+	if (w->number == w->nprobes - 1 && w->left) {
+		w->probe_us = w->us;
+		w->probe_attempt = w->attempt;
+		w->hop.probe_ttl = w->ttl;
+	} else {
+		from = *w;
+		p = find(&from, w->number);
+		w->probe_us = trace_tx_us(&p);
+		w->probe_attempt = p.attempt;
+		w->hop.probe_ttl = p.ttl;
+	}
+	return 1;
 }
 
 size_t
 trace_walk_ext(const struct trace_walk *w, uint8_t *out)
 {
-	struct trace_walk at = *w;
-	const uint8_t *e = look(&at);
-	size_t part;
+	const uint8_t *e = look(w);
 	uint16_t len;
 
 	if (e == NULL || e[0] != (CODE_OTHER << CODE_SHIFT | OTHER_EXT))
 		return 0;
 	memcpy(&len, e + 1, 2);
-	at.at += 1 + 2;
-	for (size_t n = 0; out != NULL && n < len; n += part) {
-		catch_up(&at);
-		part = TECHNIQUE_BLOCK - (size_t)(at.at - at.block);
-		if (part > len - n)
-			part = len - n;
-		memcpy(out + n, at.at, part);
-		at.at += part;
-	}
+	if (out != NULL)
+		memcpy(out, e + 1 + 2, len);
 	return len;
 }

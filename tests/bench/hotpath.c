@@ -19,9 +19,10 @@
  *
  * Prints probes, replies, records, turns, processor nanoseconds per probe
  * (without those of the answers), the most traces in progress, and the bytes
- * of memory for each of these: the growth of what is resident, with the queue
- * of commands and what the allocator needs.  Under callgrind, what is counted is chosen with
- * --toggle-collect=hotpath_turn --toggle-collect=sendto.
+ * of memory for each of these: the growth of what is resident, and what of it is
+ * tasks, blocks of their logs, the index, rings; the rest is the queue of commands,
+ * unused parts of chunks and what the allocator needs.  Under callgrind, what is
+ * counted is chosen with --toggle-collect=hotpath_turn --toggle-collect=sendto.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -468,6 +469,25 @@ prepare(struct engine *e, char **argv, const char *command)
 	lc->out = output_cycle_begin(e->out, &cycle);
 }
 
+/* Where the MEMORY, in bytes, of N traces is.  All of this stays as large as it
+ * was at most. */
+static void
+print_account(const struct window *w, double memory, uint32_t n)
+{
+	double tasks = (double)w->tasks.end * w->tasks.size;
+	double blocks = (double)w->blocks.end * w->blocks.size;
+	double index = (double)w->nslots * sizeof(*w->slots);
+	double rings = (double)(w->ready.size + w->done.size);
+
+	for (int i = 0; i < w->timeout.n; i++)
+		rings += w->timeout.classes[i].fifo.size;
+	rings *= sizeof(*w->ready.ring);
+	printf("bytes/trace %.0f: tasks %.0f blocks %.0f index %.0f rings %.0f "
+	       "rest %.0f\n",
+	    memory / n, tasks / n, blocks / n, index / n, rings / n,
+	    (memory - tasks - blocks - index - rings) / n);
+}
+
 /* "-h MIN-MAX" before all else: how many words that were. */
 static int
 option(int argc, char **argv)
@@ -518,10 +538,11 @@ main(int argc, char **argv)
 	getrusage(RUSAGE_SELF, &ru);
 	output_close(e->out, now_ns, 0);
 	printf("probes %ju replies %ju records %ju turns %ju ns/probe %.1f "
-	       "active %u bytes/trace %.0f\n",
+	       "active %u\n",
 	    (uintmax_t)e->stats.sent, (uintmax_t)e->stats.received,
 	    (uintmax_t)e->stats.recorded, (uintmax_t)e->stats.turns,
-	    (double)ns / (double)e->stats.sent, most_active,
-	    ((double)ru.ru_maxrss * 1024 - (double)memory) / most_active);
+	    (double)ns / (double)e->stats.sent, most_active);
+	print_account(&e->window, (double)ru.ru_maxrss * 1024 - (double)memory,
+	    most_active);
 	return EXIT_DONE;
 }

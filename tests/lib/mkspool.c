@@ -220,7 +220,7 @@ static int
 put_some_time(struct segment_writer *w, int cycle, uint32_t i)
 {
 	while (put(w, cycle, i) == -1) {
-		if (segment_is_syncing(w)) {
+		if (segment_is_busy(w)) {
 			segment_settle(w, clock_mono_ns());
 			continue;
 		}

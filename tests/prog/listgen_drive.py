@@ -186,5 +186,55 @@ def owed(tmp):
     assert g.done() == 0
 
 
+def changed(tmp):
+    """`new-cycle CYCLE' is not passed over by one that is in a later cycle, but
+    with a list that has changed since that was begun."""
+    for n, first in enumerate(("10", "11")):
+        write_list(tmp + "/one", 1)
+        st = tmp + "/state.%d" % n
+        g = Generator("-r", "-i", "1h", "-s", st, tmp + "/one")
+        cycle, _ = g.begin()
+        g.p.kill()
+        g.done()
+        if first != "10":
+            write_list(tmp + "/one", 2, first)
+        g = Generator("-r", "-i", "1h", "-s", st, tmp + "/one")
+        assert g.begin() == (cycle, 1)
+        g.ips(1 + n, cycle)
+        assert g.line() == "end 7 %d" % cycle
+        g.say("new-cycle %d" % (cycle - 1))
+        g.say("ack %d end" % (1 + n))
+        if n == 1:
+            again, _ = g.begin()
+            assert again > cycle
+            assert g.ips(2, again) == ["11.0.0.0", "11.0.0.1"]
+            assert g.line() == "end 7 %d" % again
+        g.say("stop")
+        assert g.p.stdout.read() == b"", "another one"
+        assert g.done() == 0
+
+
+def reading(tmp):
+    """An order that comes while the list is read is obeyed by the cycle that is
+    about to begin, which reads the list as it is then."""
+    for name in "/before", "/after":
+        os.mkfifo(tmp + name)
+    g = Generator("-r", "-i", "1h", "-s", tmp + "/state", tmp + "/before")
+    g.say("update " + tmp + "/after")
+    g.say("new-cycle")
+    # A pipe opens when the generator opens it, too.
+    open(tmp + "/before", "w").close()
+    with open(tmp + "/after", "w") as f:
+        f.write("10.0.0.2\n")
+    cycle, _ = g.begin()
+    assert g.ips(1, cycle) == ["10.0.0.2"]
+    assert g.line() == "end 7 %d" % cycle
+    g.say("ack 1 end")
+    wait_accepted(tmp + "/state", 1)
+    g.say("stop")
+    assert g.p.stdout.read() == b"", "another one"
+    assert g.done() == 0
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](sys.argv[2])

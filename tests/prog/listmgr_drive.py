@@ -509,6 +509,49 @@ for i in range(150):
     assert told <= 10, told
 
 
+def unasked():
+    """A cycle that a generator begins of itself before it reads its order does
+    not pay for it: the process that comes when this one is killed is told."""
+    gen = script("gen", """cycle=$(cat cycle 2>/dev/null || echo %d)
+begin() {
+	echo $cycle >new && mv new cycle
+	echo "begin 1 $cycle probe trace"
+}
+begin
+if [ ! -e go ]; then
+	until [ -e go ]; do sleep 0.02; done
+	cycle=$((cycle + 1))
+	begin
+	exec sleep 1000
+fi
+while read -r verb after; do
+	echo "$verb${after:+ $after}" >>heard
+	[ "$verb" = new-cycle ] && [ "$cycle" -le "${after:-$cycle}" ] || continue
+	cycle=$((cycle + 1))
+	begin
+done
+""" % CYCLE)
+    schedule((1, 1, gen))
+    with open("schedule", "a") as f:
+        f.write("file 1 f on-change=new-cycle\n")
+    write("f", "0")
+    m = Manager("-v")
+    assert m.out.readline().startswith(b"begin 1 %d " % CYCLE), m.said()
+    write("f", "1")
+    wait_for("an order", lambda: "f: new-cycle" in m.said())
+    write("go", "")
+    while not m.out.readline().startswith(b"begin 1 %d " % (CYCLE + 1)):
+        pass
+    os.kill(m.children()[0], signal.SIGKILL)
+    wait_for("a second order", lambda: os.path.exists("heard"))
+    while not m.out.readline().startswith(b"begin 1 %d " % (CYCLE + 2)):
+        pass
+    m.p.send_signal(signal.SIGTERM)
+    assert not [x for x in m.rest() if x.startswith("begin")]
+    with open("heard") as f:
+        assert f.read() == "new-cycle %d\nstop\n" % (CYCLE + 1)
+
+
 def rate():
     """rate= is kept, also when it is changed, and line= refuses."""
     gen = script("gen", commands(3, ["192.0.2.1"], end=False).join(

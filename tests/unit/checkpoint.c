@@ -128,7 +128,7 @@ all_written(void)
 }
 
 static void
-sealing(void *arg)
+sealed(void *arg)
 {
 	struct life *l = arg;
 
@@ -140,10 +140,8 @@ sealing(void *arg)
 static void
 open_life(struct life *l)
 {
-	struct segment_config cfg = {.dir = spool,
-	    .sealing = sealing,
-	    .arg = l,
-	    .batch_bytes = 1u << 20};
+	struct segment_config cfg = {
+	    .dir = spool, .sealed = sealed, .arg = l, .batch_bytes = 1u << 20};
 	const char *why;
 
 	memset(l, 0, sizeof(*l));

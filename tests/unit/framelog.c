@@ -81,12 +81,14 @@ static void
 write_log(struct framelog *f)
 {
 	framelog_init(f, dirfd, NAME);
-	assert_int_equal(framelog_replace(f, "head 0", "old", 3), 0);
-	assert_int_equal(framelog_replace(f, "head 1", "first", 5), 0);
+	framelog_replace(f, "head 0", "old", 3);
+	assert_int_equal(framelog_result(f), 0);
+	framelog_replace(f, "head 1", "first", 5);
+	assert_int_equal(framelog_result(f), 0);
 	assert_int_equal(framelog_append(f, "second", 6), 0);
-	assert_int_equal(framelog_synced(f), 0);
+	assert_int_equal(framelog_result(f), 0);
 	assert_int_equal(framelog_append(f, "third", 5), 0);
-	assert_int_equal(framelog_synced(f), 0);
+	assert_int_equal(framelog_result(f), 0);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * segment on a slow disk: while a sync is under way by another thread records are
- * taken, up to a limit, and the file stands still; whoever needs the sync waits
- * for it; and when it fails in the end nothing is lost or there twice.
+ * segment on a slow disk: while another thread syncs, or seals, records are taken,
+ * up to a limit, and the file stands still; whoever needs the end of it waits for
+ * it; and when it fails in the end nothing is lost or there twice.
  */
 #include <sys/stat.h>
 
@@ -19,6 +19,7 @@ setup(void **state)
 {
 	slowdisk_hold(0);
 	slowdisk.calls = slowdisk.let = 0;
+	slowdisk.only = "fdatasync";
 	syncer = syncer_new();
 	return spool_setup(state);
 }
@@ -26,6 +27,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
+	slowdisk_hold(0); /* also after a failure */
 	syncer_free(syncer);
 	return spool_teardown(state);
 }
@@ -66,7 +68,7 @@ until_syncing(struct segment_writer *w, int c, uint32_t i)
 {
 	int calls = slowdisk.calls;
 
-	while (!segment_is_syncing(w))
+	while (!segment_is_busy(w))
 		assert_int_equal(put_trace(w, c, i++), 0);
 	slowdisk_await(calls + 1);
 	return i;
@@ -79,6 +81,8 @@ finish(struct segment_writer *w, size_t n)
 
 	slowdisk_hold(0);
 	assert_int_equal(segment_close(w, 9), 0);
+	/* What could not be sealed then is now. */
+	assert_int_equal(segment_close(open_writer(NULL), 9), 0);
 	read_spool(&b);
 	assert_books(&b, n);
 }
@@ -88,10 +92,12 @@ test_goes_on(void **state)
 {
 	struct segment_writer *w = open_slow();
 	int c = begin_cycle(w, 1, 0);
+	int before;
 	uint32_t i, first;
 	off_t size;
 
 	(void)state;
+	before = slowdisk.calls;
 	slowdisk_hold(1);
 	first = i = until_syncing(w, c, 0);
 	size = size_of("1.open");
@@ -106,8 +112,9 @@ test_goes_on(void **state)
 	while (!segment_poll(w, 3))
 		usleep(100);
 	assert_int_equal(segment_durable(w), first);
+	assert_true(segment_is_busy(w));
+	slowdisk_await(before + 2);
 	assert_true(size_of("1.open") > size);
-	assert_true(segment_is_syncing(w));
 	finish(w, i);
 }
 
@@ -168,14 +175,13 @@ do_sync(struct segment_writer *w)
 static void
 test_waits(void **state)
 {
-	int (*const calls[])(struct segment_writer *) = {
-	    do_sync, do_rotate, do_close};
+	int (*const calls[])(struct segment_writer *) = {do_sync, do_close};
 	struct segment_writer *w;
 	pthread_t other;
 	uint32_t i;
 	int c;
 
-	for (size_t k = 0; k < 3; k++) {
+	for (size_t k = 0; k < 2; k++) {
 		w = open_slow();
 		c = begin_cycle(w, 1, 0);
 		slowdisk_hold(1);
@@ -190,6 +196,132 @@ test_waits(void **state)
 			assert_int_equal(segment_durable(w), i);
 			finish(w, i);
 		}
+		teardown(state);
+		setup(state);
+	}
+}
+
+/*
+ * A seal: each call of it is held back, and while it is, records are taken, by the
+ * file that follows.  The order of the calls is the promise of custody.
+ */
+static void
+test_turn(void **state)
+{
+	static const char *const calls[] = {
+	    "fdatasync", /* 1.open */
+	    "fsync", "fsync", "rename", "fsync", /* the tail; state/next */
+	    "rename", "fsync", /* 1.warts */
+	    "fsync", /* 2.open */
+	};
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0), gone, first;
+	uint64_t number, record;
+	struct segment_dir d;
+	const char *why;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(put_trace(w, c, i), 0);
+	assert_int_equal(segment_sync(w, 2), 0);
+	gone = begin_cycle(w, 2, 0);
+	assert_int_equal(put_trace(w, gone, i++), 0);
+	slowdisk.only = NULL;
+	first = slowdisk.calls;
+	slowdisk_hold(1);
+	assert_int_equal(segment_rotate(w, 2), 0);
+	for (int k = 0; k < (int)LEN(calls); k++) {
+		slowdisk_await(first + k + 1);
+		assert_string_equal(slowdisk.names[(first + k) % 64], calls[k]);
+		assert_int_equal(put_trace(w, c, i), 0);
+		i++;
+		if (k == 3)
+			segment_cycle_end(w, gone, 9);
+		assert_int_equal(segment_tick(w, 3), SEGMENT_OK);
+		assert_int_equal(segment_durable(w), 3);
+		assert_int_equal(segment_dir_open(&d, spool, 0, &why), 0);
+		assert_int_equal(d.next, k < 4 ? 1 : 2);
+		segment_dir_close(&d);
+		assert_int_equal(size_of("1.warts") != -1, k > 5);
+		slowdisk_let(0);
+	}
+	do {
+		segment_poll(w, 4);
+		segment_position(w, &number, &record);
+	} while (number == 1);
+	assert_int_equal(segment_durable(w), 4);
+	assert_true(size_of("1.warts") > 0);
+	finish(w, i);
+}
+
+/* Asked for while the disk is busy, it comes when that has ended; and again. */
+static void
+test_turns(void **state)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0);
+	struct books b;
+	uint32_t i = 0;
+
+	(void)state;
+	for (int k = 0; k < 3; k++) {
+		slowdisk_hold(1);
+		i = until_syncing(w, c, i);
+		assert_int_equal(segment_rotate(w, 2), 0);
+		assert_int_equal(put_trace(w, c, i++), 0);
+		assert_int_equal(segment_rotate(w, 2), 0);
+		slowdisk_hold(0);
+		while (segment_is_busy(w))
+			segment_poll(w, 4);
+		assert_int_equal(segment_durable(w), i);
+	}
+	assert_int_equal(segment_close(w, 9), 0);
+	read_spool(&b);
+	assert_books(&b, i);
+	assert_int_equal(b.segments, 3);
+	/* Each says what it needs. */
+	assert_int_equal(b.lists, 3);
+	assert_int_equal(b.starts, 1);
+	assert_int_equal(b.defs, 2);
+}
+
+/* The N-th call of a seal fails with ERR, when more has been taken. */
+static void
+turn_fails(int n, int err)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0), first, tries = 0;
+	uint32_t i = 0;
+
+	assert_int_equal(put_trace(w, c, i++), 0);
+	slowdisk.only = NULL;
+	first = slowdisk.calls;
+	slowdisk_hold(1);
+	assert_int_equal(segment_rotate(w, 2), 0);
+	for (int k = 0; k <= n; k++) {
+		slowdisk_await(first + k + 1);
+		assert_int_equal(put_trace(w, c, i), 0);
+		i++;
+		slowdisk_let(k == n ? err : 0);
+	}
+	slowdisk_hold(0);
+	while (segment_durable(w) < i) {
+		assert_true(tries++ < 100000);
+		segment_poll(w, 3);
+		if (tries % 100 == 0)
+			segment_tick(w, 3 + (tries / 100) * NS_PER_SEC);
+		usleep(10);
+	}
+	assert_int_equal(put_trace(w, c, i), 0);
+	finish(w, i + 1);
+}
+
+static void
+test_turn_fails(void **state)
+{
+	for (int k = 0; k < 22; k++) {
+		turn_fails(k / 2, k % 2 ? EIO : ENOSPC);
 		teardown(state);
 		setup(state);
 	}
@@ -257,6 +389,7 @@ random_life(unsigned int seed)
 	int c = begin_cycle(w, 1, 0);
 	uint32_t n = 0;
 
+	slowdisk.only = NULL;
 	for (int step = 0; step < 300; step++) {
 		slowdisk_hold(rand_r(&seed) % 2);
 		if (rand_r(&seed) % 8 == 0)
@@ -266,15 +399,13 @@ random_life(unsigned int seed)
 		segment_poll(w, step);
 		if (rand_r(&seed) % 8 == 0)
 			segment_tick(w, step);
-		if (rand_r(&seed) % 32 == 0) {
-			slowdisk_hold(0);
+		if (rand_r(&seed) % 32 == 0)
 			segment_rotate(w, step);
-		}
 	}
 	slowdisk_hold(0);
 	slowdisk_heal();
-	while (segment_is_syncing(w))
-		segment_tick(w, 300);
+	for (int k = 0; segment_is_busy(w) || segment_is_full(w); k++)
+		segment_tick(w, 300 + k * NS_PER_SEC);
 	finish(w, n);
 }
 
@@ -296,6 +427,9 @@ main(void)
 	    T(test_goes_on),
 	    T(test_limit),
 	    T(test_waits),
+	    T(test_turn),
+	    T(test_turns),
+	    T(test_turn_fails),
 	    T(test_fails),
 	    T(test_random),
 	};

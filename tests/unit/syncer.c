@@ -35,6 +35,12 @@ open_file(void)
 }
 
 static int
+do_sync(void *arg)
+{
+	return fdatasync(*(int *)arg);
+}
+
+static int
 setup(void **state)
 {
 	(void)state;
@@ -51,12 +57,13 @@ without_syncer(void **state)
 
 	(void)state;
 	assert_false(syncer_is_busy(&j));
-	syncer_submit(&j, fd);
+	syncer_submit(&j, do_sync, &fd);
 	assert_true(syncer_is_busy(&j) && syncer_is_done(&j));
 	assert_int_equal(syncer_result(&j), 0);
 	assert_false(syncer_is_busy(&j) || syncer_is_done(&j));
 	close(fd);
-	syncer_submit(&j, -1);
+	fd = -1;
+	syncer_submit(&j, do_sync, &fd);
 	assert_int_equal(syncer_result(&j), -1);
 	assert_int_equal(errno, EBADF);
 	assert_int_equal(slowdisk.calls, 2);
@@ -74,8 +81,8 @@ in_order(void **state)
 	(void)state;
 	assert_int_equal(count_threads(), 1);
 	slowdisk_hold(1);
-	syncer_submit(&a, fd);
-	syncer_submit(&b, fd2);
+	syncer_submit(&a, do_sync, &fd);
+	syncer_submit(&b, do_sync, &fd2);
 	slowdisk_await(1);
 	assert_int_equal(count_threads(), 2);
 	assert_false(pthread_equal(slowdisk.thread, pthread_self()));
@@ -93,7 +100,7 @@ in_order(void **state)
 	assert_int_equal(syncer_result(&a), -1);
 	assert_int_equal(errno, EIO);
 	/* Behind the other, which its owner does not wait for. */
-	syncer_submit(&a, fd);
+	syncer_submit(&a, do_sync, &fd);
 	slowdisk_let(0);
 	slowdisk_let(0);
 	assert_int_equal(syncer_result(&a), 0);
@@ -121,7 +128,7 @@ many(void **state)
 		if (syncer_is_busy(j) && (i % 7 == 0 || syncer_is_done(j)))
 			done += syncer_result(j) == 0;
 		if (!syncer_is_busy(j))
-			syncer_submit(j, fd);
+			syncer_submit(j, do_sync, &fd);
 	}
 	for (int i = 0; i < 2; i++) {
 		if (syncer_is_busy(&jobs[i]))

@@ -71,16 +71,8 @@ technique_block(struct task *t)
 	return NULL;
 }
 
-void *
-technique_last_block(const struct task *t)
-{
-	(void)t;
-	fail();
-	return NULL;
-}
-
-void *
-technique_next_block(const struct task *t, const void *block)
+const void *
+technique_earlier_block(const struct task *t, const void *block)
 {
 	(void)t;
 	(void)block;

@@ -4,9 +4,35 @@
  */
 #include "tests/unit/test.h"
 
-#include <stdlib.h>
-
 #include "prober/prober.h"
+
+static struct pool pool;
+
+/* N tasks, zeroed, that TO knows. */
+static struct task *
+prepare(struct timeout *to, uint32_t n)
+{
+	struct task *tasks;
+	uint32_t first;
+
+	pool_init(&pool, sizeof(*tasks));
+	first = pool_take(&pool, 0);
+	tasks = pool_at(&pool, first);
+	for (uint32_t i = 1; i < n; i++)
+		assert_int_equal(pool_take(&pool, 0), first + i);
+	memset(tasks, 0, n * sizeof(*tasks));
+	for (uint32_t i = 0; i < n; i++)
+		tasks[i].id = first + i;
+	timeout_init(to, &pool);
+	return tasks;
+}
+
+static void
+end(struct timeout *to)
+{
+	timeout_clear(to);
+	pool_clear(&pool);
+}
 
 static void
 empty(void **state)
@@ -14,10 +40,10 @@ empty(void **state)
 	struct timeout to;
 
 	(void)state;
-	timeout_init(&to);
+	prepare(&to, 1);
 	assert_true(timeout_due(&to) == INT64_MAX);
 	assert_null(timeout_pop(&to, INT64_MAX));
-	timeout_clear(&to);
+	end(&to);
 }
 
 static void
@@ -27,13 +53,12 @@ deadlines_to_the_nanosecond(void **state)
 		int64_t now_ns, wait_ns;
 	} rows[] = {{0, 5000}, {10, 5000}, {20, 1000}, {30, 1}, {30, 0},
 	    {40, 5000}, {40, 1000}};
-	struct task tasks[LEN(rows)] = {0}, *t;
 	struct timeout to;
+	struct task *tasks = prepare(&to, LEN(rows)), *t;
 	int64_t due_ns, last_ns = 0;
 	size_t n = 0;
 
 	(void)state;
-	timeout_init(&to);
 	for (size_t i = 0; i < LEN(rows); i++)
 		timeout_add(&to, &tasks[i], rows[i].now_ns, rows[i].wait_ns);
 	while ((due_ns = timeout_due(&to)) != INT64_MAX) {
@@ -47,33 +72,31 @@ deadlines_to_the_nanosecond(void **state)
 		n++;
 	}
 	assert_int_equal(n, LEN(rows));
-	timeout_clear(&to);
+	end(&to);
 }
 
 static void
 equal_deadlines_first_come(void **state)
 {
-	struct task tasks[10] = {0};
 	struct timeout to;
+	struct task *tasks = prepare(&to, 10);
 
 	(void)state;
-	timeout_init(&to);
 	for (size_t i = 0; i < 10; i++)
 		timeout_add(&to, &tasks[i], 5, 100);
 	for (size_t i = 0; i < 10; i++)
 		assert_ptr_equal(timeout_pop(&to, 105), &tasks[i]);
 	assert_null(timeout_pop(&to, 105));
-	timeout_clear(&to);
+	end(&to);
 }
 
 static void
 removed_is_forgotten(void **state)
 {
-	struct task tasks[3] = {0};
 	struct timeout to;
+	struct task *tasks = prepare(&to, 3);
 
 	(void)state;
-	timeout_init(&to);
 	for (int i = 0; i < 3; i++)
 		timeout_add(&to, &tasks[i], i, 100);
 	timeout_remove(&to, &tasks[1]);
@@ -85,7 +108,7 @@ removed_is_forgotten(void **state)
 	/* It can be added again, with another wait. */
 	timeout_add(&to, &tasks[1], 1000, 7);
 	assert_int_equal(timeout_due(&to), 1007);
-	timeout_clear(&to);
+	end(&to);
 }
 
 /* The FIFOs are sorted: the invariant that makes a look at the head enough. */
@@ -97,13 +120,14 @@ check_fifos(const struct timeout *to)
 
 	for (int i = 0; i < to->n; i++) {
 		const struct fifo *f = &to->classes[i].fifo;
-		uint32_t tasks = 0;
+		uint32_t tasks = 0, id;
 
 		last_ns = INT64_MIN;
 		for (uint32_t n = 0; n < f->tail - f->head; n++) {
-			t = fifo_peek(f, n);
-			if (t == NULL)
+			id = fifo_peek(f, n);
+			if (id == 0)
 				continue;
+			t = pool_at(to->tasks, id);
 			tasks++;
 			assert_true(t->due_ns >= last_ns);
 			assert_int_equal(t->timeout, i);
@@ -127,13 +151,12 @@ static void
 run(uint32_t durations)
 {
 	enum { TASKS = 500 };
-	struct task *tasks = calloc(TASKS, sizeof(*tasks)), *t;
-	int64_t wanted_ns[TASKS] = {0}, now_ns = 1;
 	struct timeout to;
+	struct task *tasks = prepare(&to, TASKS), *t;
+	int64_t wanted_ns[TASKS] = {0}, now_ns = 1;
 	uint64_t seed = durations;
 	unsigned int popped = 0, pending = 0;
 
-	timeout_init(&to);
 	for (int step = 0; step < 100000; step++, now_ns += next(&seed) % 3) {
 		size_t i = next(&seed) % TASKS;
 
@@ -167,8 +190,7 @@ run(uint32_t durations)
 	while (timeout_pop(&to, now_ns + 7 * (int64_t)durations) != NULL)
 		pending--;
 	assert_int_equal(pending, 0);
-	free(tasks);
-	timeout_clear(&to);
+	end(&to);
 }
 
 static void
@@ -189,12 +211,11 @@ static void
 longer_and_longer(void **state)
 {
 	enum { TASKS = 200 };
-	struct task tasks[TASKS] = {0}, *t;
 	struct timeout to;
+	struct task *tasks = prepare(&to, TASKS), *t;
 	int64_t due_ns;
 
 	(void)state;
-	timeout_init(&to);
 	for (int i = 0; i < TASKS; i++) {
 		timeout_add(&to, &tasks[i], i, 10 * (i + 1));
 		check_fifos(&to);
@@ -206,7 +227,7 @@ longer_and_longer(void **state)
 		assert_true(due_ns >= (t - tasks) + 10 * (t - tasks + 1));
 	}
 	assert_true(timeout_due(&to) == INT64_MAX);
-	timeout_clear(&to);
+	end(&to);
 }
 
 int

@@ -113,21 +113,14 @@ technique_block(struct task *t)
 	return t->blocks[t->nblocks++] = sim_memory(t, TECHNIQUE_BLOCK);
 }
 
-void *
-technique_last_block(const struct task *t)
+const void *
+technique_earlier_block(const struct task *t, const void *block)
 {
-	assert_true(t->nblocks > 0);
-	return t->blocks[t->nblocks - 1];
-}
+	unsigned int i = t->nblocks;
 
-void *
-technique_next_block(const struct task *t, const void *block)
-{
-	unsigned int i = 0;
-
-	while (block != NULL && t->blocks[i++] != block)
+	while (block != NULL && t->blocks[--i] != block)
 		;
-	return i < t->nblocks ? t->blocks[i] : NULL;
+	return i > 0 ? t->blocks[i - 1] : NULL;
 }
 
 void *

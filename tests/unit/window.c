@@ -246,36 +246,34 @@ blocks(void **state)
 	struct task *a, *b;
 	struct window w;
 	uint8_t *p[N];
-	const struct task_block *fresh = NULL;
+	uint32_t end = 0;
 
 	(void)state;
 	window_init(&w, 0);
 	a = add(&w, 1);
 	b = add(&w, 2);
 	for (int round = 0; round < 2; round++) {
+		assert_null(technique_earlier_block(a, NULL));
 		for (int i = 0; i < N; i++) {
 			p[i] = technique_block(i % 2 ? a : b);
-			assert_int_equal((uintptr_t)p[i] % 8, 0);
+			assert_int_equal((uintptr_t)p[i] % 16, 0);
 			assert_memory_equal(p[i], zeros, TECHNIQUE_BLOCK);
-			assert_ptr_equal(
-			    technique_last_block(i % 2 ? a : b), p[i]);
 			memset(p[i], 1 + i % 250, TECHNIQUE_BLOCK);
 		}
-		assert_ptr_equal(technique_next_block(a, NULL), p[1]);
-		assert_ptr_equal(technique_next_block(b, NULL), p[0]);
-		for (int i = 0; i < N; i++)
-			assert_ptr_equal(
-			    technique_next_block(i % 2 ? a : b, p[i]),
-			    i + 2 < N ? p[i + 2] : NULL);
+		assert_ptr_equal(technique_earlier_block(a, NULL), p[N - 1]);
+		assert_ptr_equal(technique_earlier_block(b, NULL), p[N - 2]);
 		for (int i = 0; i < N; i++) {
+			assert_ptr_equal(
+			    technique_earlier_block(i % 2 ? a : b, p[i]),
+			    i >= 2 ? p[i - 2] : NULL);
 			assert_int_equal(p[i][0], 1 + i % 250);
 			assert_int_equal(
 			    p[i][TECHNIQUE_BLOCK - 1], 1 + i % 250);
 		}
 		/* The second round lives on what the first gave back. */
 		if (round == 1)
-			assert_ptr_equal(w.new_blocks, fresh);
-		fresh = w.new_blocks;
+			assert_int_equal(w.blocks.end, end);
+		end = w.blocks.end;
 		window_remove(&w, a);
 		window_remove(&w, b);
 		a = add(&w, 3);
