@@ -233,7 +233,7 @@ open_output(struct prober *p)
 	    .list = o->list,
 	    .cycle = o->cycle,
 	    .name = o->list_name,
-	    .descr = o->list_name,
+	    .descr = "default", /* as scamper's, whatever the name */
 	    .start = (uint32_t)(clock_wall_ns() / NS_PER_SEC),
 	};
 

@@ -277,6 +277,7 @@ static void
 listen_on(struct control *c, int i, const char *address, const char *path)
 {
 	struct control_listener *l = &c->listeners[i];
+	char here[256];
 	const char *why;
 
 	l->control = c;
@@ -284,6 +285,11 @@ listen_on(struct control *c, int i, const char *address, const char *path)
 	l->fd = -1;
 	if (address == NULL)
 		return;
+	/* A file of this folder, as scamper has it, and no port. */
+	if (path != NULL && strchr(path, '/') == NULL) {
+		snprintf(here, sizeof(here), "./%s", path);
+		address = here;
+	}
 	l->fd = chan_listen(address, &why);
 	if (l->fd == -1)
 		log_fatal(
