@@ -5,7 +5,9 @@
  * counted.
  *
  * "No route" is a reason to refuse an address, but not when the whole network
- * went away: a cycle would be used up in seconds.  Then commands wait.
+ * went away: a cycle would be used up in seconds.  Then commands wait.  And each
+ * such refusal takes a probe's credit, as does one that makes a record: lists
+ * that begin anew when they are through do not do so as fast as the machine can.
  */
 #include "common/log.h"
 #include "common/prefixset.h"
@@ -21,8 +23,12 @@
 static void
 refuse(struct admit *a, struct command *c, enum refusal why)
 {
-	if (a->refused != NULL && a->refused(a->refused_arg, c, why))
+	if (a->refused != NULL && a->refused(a->refused_arg, c, why)) {
+		a->unstarted++;
 		return;
+	}
+	if (why == REFUSED_NOROUTE)
+		a->unstarted++;
 	c->lc->refused[why]++;
 	if (a->checkpoint != NULL)
 		checkpoint_refused(a->checkpoint, c, why);
@@ -152,10 +158,11 @@ admit_next(struct admit *a, int64_t now_ns, uint32_t *budget)
 {
 	struct command c;
 	struct task *t = NULL;
+	uint32_t unstarted = a->unstarted;
 	int taken;
 
-	while (t == NULL && *budget > 0 && !window_full(a->window) &&
-	    now_ns >= a->pause_ns) {
+	while (t == NULL && a->unstarted == unstarted && *budget > 0 &&
+	    !window_full(a->window) && now_ns >= a->pause_ns) {
 		taken = take(a, now_ns, &c);
 		if (taken == -1)
 			break;

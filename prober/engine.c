@@ -65,6 +65,13 @@ receive(struct engine *e)
 
 /* --- admit --------------------------------------------------------------------- */
 
+/* What credits are for: tasks that want one, and refusals that have had one. */
+static uint32_t
+taken(const struct engine *e)
+{
+	return window_ready(&e->window) + e->admit.unstarted;
+}
+
 /* Tasks from the queue: 1 when it ran empty before WANT are ready or the
  * budget is used up. */
 static int
@@ -73,9 +80,12 @@ admit_queue(struct engine *e, uint32_t want, uint32_t *budget)
 	uint32_t queued = e->admit.queue.count;
 	int64_t wall_ns = clock_wall_ns();
 	struct task *t;
+	uint32_t had;
 
-	while (window_ready(&e->window) < want) {
+	while ((had = taken(e)) < want) {
 		t = admit_next(&e->admit, e->now_ns, budget);
+		if (t == NULL && taken(e) > had)
+			continue;
 		if (t == NULL)
 			return queued > 0 && e->admit.queue.count == 0 &&
 			    *budget > 0;
@@ -91,20 +101,33 @@ admit_queue(struct engine *e, uint32_t want, uint32_t *budget)
  * until the queue is empty is asked at once: with all of it refused no probe and
  * no reply would make another turn before the next tick. */
 static void
-admit(struct engine *e, uint32_t credits)
+admit_most(struct engine *e, uint32_t credits)
 {
 	uint32_t budget = SEND_BUDGET, want = credits + credits / 2;
 
 	if (window_ready(&e->window) >= credits)
 		return;
 	do {
-		if (e->full || window_ready(&e->window) >= want)
+		if (e->full || taken(e) >= want)
 			return;
-		e->wanted = want - window_ready(&e->window);
+		e->wanted = want - taken(e);
 		e->source->ops->refill(e->source);
 		if (admit_due(&e->admit) > e->now_ns)
 			return;
 	} while (admit_queue(e, want, &budget));
+}
+
+/* Returns what is left of the credits. */
+static uint32_t
+admit(struct engine *e, uint32_t credits)
+{
+	uint32_t cost;
+
+	e->admit.unstarted = 0;
+	admit_most(e, credits);
+	cost = e->admit.unstarted;
+	pacer_spend(&e->pacer, cost, e->now_ns);
+	return credits > cost ? credits - cost : 0;
 }
 
 /* --- names ---------------------------------------------------------------------------- */
@@ -381,7 +404,7 @@ turn(struct engine *e)
 	credits = polite_credits(e, credits);
 	window_prefetch_ready(
 	    &e->window, credits < ENGINE_BATCH ? credits : ENGINE_BATCH);
-	admit(e, credits);
+	credits = admit(e, credits);
 	if (polite_stopped(e->polite) == NULL)
 		transmit(e, credits);
 	else

@@ -190,13 +190,16 @@ struct admit {
 	/* Commands that wait in queues of their sources' own (control): there
 	 * is something to be had although the queue is empty. */
 	int waiting;
+	/* Refused since the engine set it to 0, that are to cost a credit. */
+	uint32_t unstarted;
 	/* C is to be refused.  Non-zero: the called has taken it over.  NULL:
 	 * nobody wants to know. */
 	int (*refused)(void *arg, const struct command *c, enum refusal why);
 	void *refused_arg;
 };
 
-/* The next task, not started; NULL when there is none to be had now.  Looks at
+/* The next task, not started; NULL when there is none to be had now, or when one
+ * was refused that costs a credit, see `unstarted'.  Looks at
  * the Hold List's first, then at the queue; refuses what must not be probed.
  * Looks at no more than *BUDGET commands, and counts it down. */
 struct task *admit_next(struct admit *a, int64_t now_ns, uint32_t *budget);
