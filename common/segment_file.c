@@ -149,8 +149,9 @@ put(struct segment_file *f, const struct segment_mark *m, const uint8_t *p,
 	iov[1] = (struct iovec){.iov_base = f->mark.p, .iov_len = f->mark.len};
 	if (write_all(f->fd, iov, f->written.len) == -1) {
 		saved = errno;
+		/* That is more than a lack of space. */
 		if (ftruncate(f->fd, (off_t)f->written.len) == -1)
-			saved = errno;
+			saved = EIO;
 		errno = saved;
 		return fail(f, f->name);
 	}
@@ -164,6 +165,7 @@ segment_file_append(struct segment_file *f, const struct segment_batch *b)
 {
 	struct segment_mark m;
 
+	assert(!f->ends);
 	mark_init(f, &m, SEGMENT_MARK_BATCH);
 	m.count = (uint32_t)(b->next_record - f->written.record);
 	m.accounts = b->accounts;
@@ -189,13 +191,14 @@ segment_file_sync(struct segment_file *f)
 	return 0;
 }
 
-void
+int
 segment_file_cut(struct segment_file *f)
 {
-	/* If even this fails, recovery cuts at the first record of N+1. */
-	if (ftruncate(f->fd, (off_t)f->synced.len) == -1)
-		f->what = f->name;
+	f->ends = 1;
 	point_copy(&f->written, &f->synced);
+	if (ftruncate(f->fd, (off_t)f->synced.len) == -1)
+		return fail(f, f->name);
+	return 0;
 }
 
 int
@@ -235,6 +238,7 @@ segment_file_begin(struct segment_file *f)
 	int saved;
 
 	assert(f->fd == -1);
+	f->ends = 0;
 	f->number = f->dir->next;
 	f->first_record = f->dir->next_record;
 	segment_dir_name(f->name, f->number, ".open");
@@ -322,6 +326,9 @@ segment_file_seal(struct segment_file *f,
 	rc = put_tail(f, accounts, naccounts);
 	if (rc == 0 && fsync(f->fd) == -1)
 		rc = fail(f, f->name);
+	/* If it fails the counter may have moved all the same: recovery would
+	 * cut off what came behind. */
+	f->ends |= rc == 0;
 	if (rc == 0 &&
 	    segment_dir_set_next(
 		f->dir, f->number + 1, before.record, before.record - 1) == -1)

@@ -76,6 +76,7 @@ struct segment_file {
 	char name[SEGMENT_DIR_NAME]; /* N.open */
 	uint64_t number; /* N */
 	uint64_t first_record;
+	int ends; /* nothing is appended any more: it is to be sealed */
 	uint64_t stale; /* N.open could not be removed; 0: none */
 	struct segment_point written, synced;
 	struct wbuf mark; /* scratch */
@@ -126,8 +127,9 @@ int segment_file_append(struct segment_file *f, const struct segment_batch *b);
  * written, as the kernel takes the pages of a failed one for clean. */
 int segment_file_sync(struct segment_file *f);
 
-/* Go back to `synced'; what is behind it is cut off. */
-void segment_file_cut(struct segment_file *f);
+/* Go back to `synced', where it ends; what is behind it is cut off.  If that
+ * fails it must not be sealed: recovery will cut it, at the first record of N+1. */
+int segment_file_cut(struct segment_file *f);
 
 /* Is there anything behind the head that the archive must get? */
 int segment_file_has_content(const struct segment_file *f);
@@ -135,7 +137,8 @@ int segment_file_has_content(const struct segment_file *f);
 /*
  * Seal N, all of which is synced: tail mark with the accounts, fsync, counter,
  * rename.  Everything that can be refused for want of space comes before the
- * counter moves; after a failure the tail is cut off again and N may go on.
+ * counter moves; after a failure the tail is cut off again and N may go on,
+ * unless it `ends'.
  * The descriptor stays open, for its lock.
  */
 int segment_file_seal(struct segment_file *f,

@@ -155,27 +155,34 @@ on_full(struct segment_writer *w)
 }
 
 /*
- * A write or sync failed: nothing behind the last good sync is believed.  The
- * failed sync is not tried again, as the kernel may say yes without having
- * written; those records go to a new file.  If even the seal fails, N.open
- * stays, to be cut and sealed at the next start.
+ * Nothing behind the last good sync is believed: the file ends there, and what
+ * came behind it begins the next.  If even the seal fails, N.open stays, to be
+ * cut and sealed at the next start; but then the counter must move.
  */
 static int
-on_suspect(struct segment_writer *w)
+end_file(struct segment_writer *w)
 {
 	struct segment_file *f = &w->file;
+	int cut = segment_file_cut(f);
 
-	w->suspect = 1;
-	if (f->fd == -1)
-		return -1;
-	segment_file_cut(f);
 	if (!segment_file_has_content(f)) {
 		segment_file_discard(f);
-	} else if (seal_here(w) == -1 &&
+	} else if ((cut == -1 || seal_here(w) == -1) &&
 	    segment_dir_set_next(&w->dir, f->number + 1, f->synced.record,
 		f->synced.record - 1) == -1)
 		return fail(w, "state/next");
 	return next_file(w);
+}
+
+/*
+ * A write or sync failed.  A failed sync is not tried again, as the kernel may
+ * say yes without having written; those records go to a new file.
+ */
+static int
+on_suspect(struct segment_writer *w)
+{
+	w->suspect = 1;
+	return w->file.fd == -1 ? -1 : end_file(w);
 }
 
 /* React to a failure at STEP, that left errno. */
@@ -198,7 +205,12 @@ react(struct segment_writer *w, enum segment_step step)
 void
 segment_out_try_again(struct segment_writer *w)
 {
-	if (w->file.fd == -1 && begun(w, segment_file_begin(&w->file)) == -1)
+	struct segment_file *f = &w->file;
+
+	/* What is behind the end of a file is in no file. */
+	if (f->fd != -1 && f->ends && end_file(w) == -1)
+		return;
+	if (f->fd == -1 && begun(w, segment_file_begin(f)) == -1)
 		return;
 	w->full = 0;
 	if (segment_out_all(w) == -1 || segment_dir_reserve(&w->dir) == -1)
