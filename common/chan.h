@@ -124,6 +124,9 @@ int chan_listen(const char *address, const char **why);
 /* Connects in the background for TCP: the first write or read tells. */
 int chan_connect(const char *address, const char **why);
 
+/* Is that an address?  NULL, or a static reason.  Nothing is asked or opened. */
+const char *chan_check(const char *address);
+
 /* Can only this host be behind ADDRESS: a path or a loopback address? */
 int chan_is_local(const char *address);
 

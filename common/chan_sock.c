@@ -155,6 +155,15 @@ chan_connect(const char *address, const char **why)
 	return fd;
 }
 
+const char *
+chan_check(const char *address)
+{
+	union sockaddr_any sa;
+	socklen_t len;
+
+	return scan_address(address, &sa, &len);
+}
+
 int
 chan_is_local(const char *address)
 {

@@ -87,7 +87,11 @@ fail(const char *what)
 {
 	int err = errno;
 
-	log_warn("%s: %s", what, strerror(err));
+	/* Of a script it is what its first line names that is not there. */
+	if (err == ENOENT && access(what, X_OK) == 0)
+		log_warn("%s: its interpreter: %s", what, strerror(err));
+	else
+		log_warn("%s: %s", what, strerror(err));
 	_exit(exec_exit_code(err));
 }
 

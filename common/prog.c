@@ -241,7 +241,8 @@ int
 prog_exit_code(int error)
 {
 	static const int passing[] = {ENOSPC, EDQUOT, EIO, EINTR, EAGAIN,
-	    ENOMEM, EMFILE, ENFILE, EBUSY, ETIMEDOUT, ESTALE, EADDRNOTAVAIL};
+	    ENOMEM, EMFILE, ENFILE, EBUSY, ETIMEDOUT, ESTALE, EADDRNOTAVAIL,
+	    EADDRINUSE};
 
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
 		if (error == passing[i])

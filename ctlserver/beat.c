@@ -193,6 +193,8 @@ beat_trouble(const struct beat *b, int64_t now_s)
 		return "refused";
 	if (beat_bad_lists(b, &list) > 0)
 		return "list held";
+	if (beat_value(b, "prober", v, sizeof(v))[0] != '\0')
+		return "no prober";
 	if (beat_number(b, "errors") > 0)
 		return "errors";
 	if (beat_number(b, "spool-fill") >= SPOOL_FILL_MAX)

@@ -297,7 +297,7 @@ do_beat_end(void *arg, char **words)
 	c->ctl->beat_bytes -= c->beat.len;
 	beat_clear(&c->beat);
 	if (rc == -1)
-		give_up_errno(c, "the heartbeat cannot be kept");
+		give_up_errno(c, "the heartbeat cannot be kept in beats/");
 	else
 		chan_printf(c->chan, "ok");
 	return NULL;

@@ -488,7 +488,9 @@ main(int argc, char **argv)
 	if (lock != -1)
 		close(lock);
 	repo_close(&repo);
-	if (fflush(stdout) != 0)
+	if (fflush(stdout) != 0) {
+		log_warn("standard output: %s", strerror(errno));
 		code = EXIT_TEMPORARY;
+	}
 	return code;
 }

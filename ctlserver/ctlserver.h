@@ -125,8 +125,9 @@ struct view {
  * errno. */
 int view_load(struct view *v, const struct repo *repo, const char *monitor);
 void view_clear(struct view *v);
-/* Add the objects that the assign T names.  0, or -1: it cannot be read. */
-int view_read(struct view *v, const struct signed_text *t);
+/* Add the objects that the assign T names.  0, or -1: it cannot be read, see F. */
+int
+view_read(struct view *v, const struct signed_text *t, struct signed_fault *f);
 
 /* The object SHA if it may be asked for, or NULL. */
 const struct signed_object *

@@ -52,7 +52,7 @@ static void
 do_include(struct include *inc, const char *name, const struct include_line *at,
     int depth)
 {
-	char path[sizeof("groups/") + CMD_NAME_MAX];
+	char path[sizeof("groups/") + CMD_NAME_MAX], why[160];
 
 	if (scan_name(name) == -1) {
 		error(inc, at->file, at->line,
@@ -65,8 +65,10 @@ do_include(struct include *inc, const char *name, const struct include_line *at,
 		return;
 	}
 	snprintf(path, sizeof(path), "groups/%s", name);
-	if (read_file(inc, path, depth + 1) == -1)
-		error(inc, at->file, at->line, strerror(errno));
+	if (read_file(inc, path, depth + 1) == -1) {
+		snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
+		error(inc, at->file, at->line, why);
+	}
 }
 
 static void

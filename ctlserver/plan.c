@@ -47,7 +47,7 @@ stored(const struct repo *repo, struct signed_head *h, uint64_t version)
 	struct signed_head which = *h, got;
 	struct signed_text t;
 	struct signed_fault f;
-	char *body = NULL;
+	char *body = NULL, name[REPO_TEXT_NAME];
 
 	which.version = version;
 	if (version == 0 || repo_text(repo, &which, &t) == -1)
@@ -56,8 +56,8 @@ stored(const struct repo *repo, struct signed_head *h, uint64_t version)
 		*h = got;
 		body = plan_body(&t);
 	} else
-		log_warn("%s %" PRIu64 ": %s", signed_kind_name(h->kind),
-		    version, f.text);
+		log_warn("published/texts/%s: %s", repo_text_name(name, &which),
+		    f.text);
 	free((char *)t.text);
 	return body;
 }

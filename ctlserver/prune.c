@@ -181,11 +181,12 @@ need_objects(
 {
 	char hex[2 * SIGNED_SHA_LEN + 1];
 	struct view v = {.nobjects = 0};
+	struct signed_fault f;
 	struct signed_text t;
 	int rc = -1;
 
 	if (repo_text(r, h, &t) == 0) {
-		rc = view_read(&v, &t);
+		rc = view_read(&v, &t, &f);
 		free((char *)t.text);
 	}
 	for (size_t i = 0; i < v.nobjects; i++)

@@ -262,6 +262,12 @@ why_list(struct row *r)
 }
 
 static void
+why_no_prober(struct row *r)
+{
+	beat_value(&r->beat, "prober", r->why, VALUE_LEN);
+}
+
+static void
 why_errors(struct row *r)
 {
 	beat_value(&r->beat, "error", r->why, VALUE_LEN);
@@ -291,6 +297,7 @@ static const struct {
     {"stopped", why_stopped},
     {"refused", why_refused},
     {"list held", why_list},
+    {"no prober", why_no_prober},
     {"errors", why_errors},
     {"spool full", why_spool},
     {"behind", why_behind},
@@ -422,5 +429,8 @@ status_print(const char *dir)
 	if (beats != -1)
 		close(beats);
 	repo_close(&repo);
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+	if (fflush(stdout) == 0)
+		return EXIT_DONE;
+	log_warn("standard output: %s", strerror(errno));
+	return EXIT_TEMPORARY;
 }

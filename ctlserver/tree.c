@@ -159,8 +159,14 @@ set_prefix(void *ctx, char **words, int nwords, int line)
 static const char *
 set_dnp_file(void *ctx, char **words, int nwords, int line)
 {
+	static char why[PATH_MAX + 80];
+
 	(void)nwords;
 	(void)line;
+	if (access(words[1], R_OK) == -1) {
+		snprintf(why, sizeof(why), "%s: %s", words[1], strerror(errno));
+		return why;
+	}
 	conf_load_lines(words[1], set_prefix, ctx, on_error, ctx);
 	return NULL;
 }

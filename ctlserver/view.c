@@ -25,29 +25,34 @@ add_objects(struct view *v, const struct schedule_file *files, size_t n)
 	}
 }
 
+/* A conf_error_cb: the first one, to a fault. */
 static void
-ignore_error(void *arg, const char *file, int line, const char *reason)
+keep_error(void *arg, const char *file, int line, const char *reason)
 {
-	(void)arg;
+	struct signed_fault *f = arg;
+
 	(void)file;
-	(void)line;
-	(void)reason;
+	if (f->text[0] != '\0')
+		return;
+	f->line = line;
+	snprintf(f->text, sizeof(f->text), "%s", reason);
 }
 
 /* Whether the text is good is the monitor's to judge; here it only says what may
  * be asked for. */
 int
-view_read(struct view *v, const struct signed_text *t)
+view_read(struct view *v, const struct signed_text *t, struct signed_fault *f)
 {
 	struct schedule *s = NULL;
 	struct signed_head h;
-	struct signed_fault f;
 	int rc = 0;
-	char *body = signed_open(t, SIGNED_ASSIGN, NULL, &h, &f);
+	char *body;
 
+	memset(f, 0, sizeof(*f));
+	body = signed_open(t, SIGNED_ASSIGN, NULL, &h, f);
 	if (body != NULL)
 		s = schedule_parse(
-		    "", body, SCHEDULE_CHECK_TEXT, ignore_error, NULL);
+		    "", body, SCHEDULE_CHECK_TEXT, keep_error, f);
 	if (s != NULL) {
 		add_objects(v, s->files, s->nfiles);
 		add_objects(v, s->codes, s->ncodes);
@@ -62,6 +67,7 @@ int
 view_load(struct view *v, const struct repo *repo, const char *monitor)
 {
 	struct signed_head h = {.kind = SIGNED_ASSIGN};
+	struct signed_fault f;
 	struct signed_text t;
 	struct repo_set set;
 
@@ -79,10 +85,13 @@ view_load(struct view *v, const struct repo *repo, const char *monitor)
 		log_warn("%s: assign %" PRIu64 ": %s", monitor, h.version,
 		    strerror(errno));
 	else {
-		if (view_read(v, &t) == -1)
-			log_warn("%s: assign %" PRIu64
-				 " is damaged: its files are not served",
-			    monitor, h.version);
+		if (view_read(v, &t, &f) == -1)
+			log_warn("%s: assign %" PRIu64 ": line %d: %s: its "
+				 "files are not served%s",
+			    monitor, h.version, f.line, f.text,
+			    strncmp(f.text, "unknown key", 11) == 0
+				? "; is this ctlserver older than ctlpublish?"
+				: "");
 		free((char *)t.text);
 	}
 	return 1;

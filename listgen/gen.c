@@ -255,9 +255,11 @@ flush(struct gen *g)
 			g->pos.dirty |= !g->acks;
 			done += (size_t)n;
 		} else if (errno != EAGAIN && errno != EINTR) {
-			if (errno != EPIPE)
+			if (errno != EPIPE) {
 				log_warn(
 				    "standard output: %s", strerror(errno));
+				g->code = EXIT_TEMPORARY;
+			}
 			g->want = GEN_STOP;
 		}
 	}

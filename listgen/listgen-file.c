@@ -112,8 +112,8 @@ read_line(struct list *l, char **line)
 static void
 summary(struct list *l)
 {
-	void (*say)(const char *, ...) =
-	    l->bad > 0 && !l->quiet ? log_warn : log_info;
+	int bad = l->bad > 0 || l->good == 0;
+	void (*say)(const char *, ...) = bad && !l->quiet ? log_warn : log_info;
 
 	say("%s: %llu addresses, %llu left out by do-not-probe, "
 	    "%llu bad lines skipped",

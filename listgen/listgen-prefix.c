@@ -243,7 +243,7 @@ load(struct walk *w, const char *file)
 	w->table = table;
 	c = prefixes_counts(table);
 	say_special(w, file, c);
-	if (c->bad > 0 && !w->quiet)
+	if ((c->bad > 0 || c->prefixes == 0) && !w->quiet)
 		say = log_warn;
 	say("%s: %llu prefixes, %llu longer ones left out, %llu bad lines "
 	    "skipped",

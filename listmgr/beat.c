@@ -6,6 +6,7 @@
  *	beat list.1=team-1 1788998400 51200 51100 ok
  *	beat-end
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "common/atomicfile.h"
 #include "common/chan.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/scan.h"
 #include "common/segment_dir.h"
 #include "listmgr/sync.h"
@@ -148,6 +150,28 @@ write_rate(const struct beat_config *b, struct chan *chan, uint64_t sent,
 		chan_printf(chan, "beat rate=%" PRId64, per_s);
 }
 
+/* TEXT: its status; NULL: it cannot be read, errno. */
+static void
+write_prober(const struct beat_config *b, struct chan *chan, const char *text)
+{
+	const char *path = b->settings->status;
+	struct beat_news *n = b->news;
+	char why[200] = "no new status";
+	int64_t s;
+
+	if (text == NULL)
+		snprintf(why, sizeof(why), "%s", strerror(errno));
+	s = rate_silent_s(&n->rate, n->start_ns, b->roster->host.now_ns);
+	if (path != NULL && s > 0)
+		chan_printf(chan,
+		    "beat prober=%s: %s for %" PRId64 " s: does it run?", path,
+		    why, s);
+	if (path != NULL && s > 0 && !n->silent)
+		log_warn("%s: %s for %" PRId64 " s: does the Prober run?", path,
+		    why, s);
+	n->silent = path != NULL && s > 0;
+}
+
 /* When the oldest segment that the archive does not have was closed; 0: there is
  * none. */
 static int64_t
@@ -255,6 +279,7 @@ beat_write(const struct beat_config *b, struct chan *chan)
 	static struct books books;
 	int64_t at_ns = 0;
 	char *text = read_status(b->settings->status, &at_ns);
+	int saved = errno;
 
 	memset(&books, 0, sizeof(books));
 	write_versions(b, chan);
@@ -264,6 +289,8 @@ beat_write(const struct beat_config *b, struct chan *chan)
 		read_books(b, text, &books);
 		chan_printf(chan, "beat backlog=%" PRIu64, books.backlog);
 	}
+	errno = saved;
+	write_prober(b, chan, text);
 	free(text);
 	write_spool(b, chan);
 	write_lists(b, chan, &books);

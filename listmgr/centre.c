@@ -73,11 +73,12 @@ open_all(struct centre *c)
 		log_fatal(EXIT_PERMANENT, "%s: %s", s->key, why);
 	if (store_open(&c->store, s->store, s->monitor, &s->anchor) == -1)
 		log_fatal(errno == EBADMSG ? EXIT_PERMANENT : EXIT_TEMPORARY,
-		    "%s: %s", s->store,
+		    "store %s: %s", s->store,
 		    errno == EWOULDBLOCK ? "another list manager is at work"
 			: errno == EBADMSG
-			? "seen is damaged: versions that were replaced could "
-			  "not be told"
+			? "seen is damaged: it says which texts are too old to "
+			  "be taken again; remove the store to begin anew "
+			  "without it"
 			: strerror(errno));
 }
 

@@ -206,7 +206,8 @@ on_timer(int fd, short what, void *arg)
 	fd = chan_connect(f->address, &why);
 	if (fd == -1) {
 		if (!f->said)
-			log_warn("%s: %s", f->address, why);
+			log_warn("%s: %s: %s: trying again", f->address, why,
+			    strerror(errno));
 		f->said = 1;
 		set_retry(f);
 		return;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/atomicfile.h"
@@ -54,6 +55,37 @@ until(int64_t deadman_s, int64_t checked_s, int64_t expires_s)
 	return until_s;
 }
 
+/* Both by the clock of this machine, which may be the one that is wrong. */
+static void
+say_times(struct limits *l, const char *what, int64_t then_s, int64_t now_s)
+{
+	char text[2][32];
+	struct tm tm;
+	time_t t[2] = {then_s, now_s};
+
+	for (int i = 0; i < 2; i++)
+		strftime(text[i], sizeof(text[i]), "%Y-%m-%dT%H:%M:%SZ",
+		    gmtime_r(&t[i], &tm));
+	snprintf(l->reason, sizeof(l->reason), "%s %s, and here it is %s", what,
+	    text[0], text[1]);
+}
+
+/* Why nothing is sent, for the log. */
+static void
+say_why(struct limits *l, const struct store_gen *g, int64_t now_s,
+    int64_t checked_s)
+{
+	if (l->state == LIMITS_EXPIRED && g == NULL)
+		strcpy(l->reason, "there is no schedule");
+	else if (l->state == LIMITS_EXPIRED)
+		say_times(
+		    l, "the schedule was good until", g->expires_s, now_s);
+	else if (l->state == LIMITS_DEADMAN && checked_s <= 0)
+		strcpy(l->reason, "there was no good check-in yet");
+	else if (l->state == LIMITS_DEADMAN)
+		say_times(l, "the last good check-in was at", checked_s, now_s);
+}
+
 void
 limits_judge(
     struct limits *l, const struct store *st, int64_t now_s, int64_t checked_s)
@@ -74,6 +106,7 @@ limits_judge(
 		l->state = LIMITS_EXPIRED;
 	else if (now_s >= l->until_s)
 		l->state = LIMITS_DEADMAN;
+	say_why(l, g, now_s, checked_s);
 }
 
 char *
@@ -105,7 +138,7 @@ print_dnp(const struct signed_release *r)
 /* Replace PATH (NULL: nowhere) by TEXT, which is freed.  1 when it was another
  * file before, 0 when not, or when it cannot be done. */
 static int
-replace(const char *path, char *text)
+replace(const char *path, char *text, int *said)
 {
 	char *old;
 	size_t len;
@@ -119,17 +152,19 @@ replace(const char *path, char *text)
 	if (path != NULL && !same) {
 		rc = atomicfile_write(
 			 AT_FDCWD, path, text, strlen(text), 0644) == 0;
-		if (!rc)
+		/* It is tried each second, and said when it is another. */
+		if (!rc && *said != errno)
 			log_warn("%s: %s: the Prober is not told", path,
 			    strerror(errno));
+		*said = rc ? 0 : errno;
 	}
 	free(text);
 	return rc;
 }
 
 int
-limits_write(
-    const struct settings *s, const struct limits *l, const struct store *st)
+limits_write(const struct settings *s, const struct limits *l,
+    const struct store *st, int said[2])
 {
 	int news = 0;
 
@@ -138,6 +173,6 @@ limits_write(
 	 * the limits say stop; but a Prober can be started. */
 	if (st->trust.release.version != 0 ||
 	    (s->dnp != NULL && access(s->dnp, F_OK) == -1))
-		news = replace(s->dnp, print_dnp(&st->trust.release));
-	return news | replace(s->limits, limits_print(l));
+		news = replace(s->dnp, print_dnp(&st->trust.release), &said[0]);
+	return news | replace(s->limits, limits_print(l), &said[1]);
 }

@@ -7,6 +7,7 @@
  *
  *	acks of what the Prober took ─► start what may start ─► next batch
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,27 +18,18 @@
 
 #include "common/log.h"
 #include "common/prog.h"
-#include "common/scan.h"
 #include "common/tls.h"
 #include "common/xmalloc.h"
 #include "listmgr/centre.h"
 #include "listmgr/listmgr.h"
+#include "listmgr/options.h"
 #include "listmgr/roster.h"
 
 #define WAKE_MIN_NS (5 * NS_PER_MS)
-#define UID_LAST (UINT32_MAX - SCHEDULE_LISTS_MAX - 1)
 #define TELL_NS (50 * NS_PER_MS) /* between two acks to a generator */
 
 struct listmgr {
-	const char *path; /* of the schedule */
-	const char *centre; /* settings file; NULL: a schedule of our own */
-	const char *make_key;
-	const char *prober; /* socket, NULL: standard output */
-	const char *dir; /* the generators' working directory */
-	const char *user;
-	const char *pidfile;
-	uint32_t first_uid; /* of the generators' users; 0: ours */
-	int check, daemon, verbose, say_exit, network;
+	struct options opt;
 
 	struct roster roster;
 	struct schedule *schedule; /* that runs */
@@ -81,9 +73,9 @@ on_hup(int signo, short what, void *arg)
 		return;
 	}
 	s = schedule_load(
-	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+	    m->opt.path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
 	if (s == NULL)
-		log_warn("%s: keeping the schedule that runs", m->path);
+		log_warn("%s: keeping the schedule that runs", m->opt.path);
 	else
 		apply_schedule(m, s);
 }
@@ -92,7 +84,7 @@ static int
 check_schedule(const struct listmgr *m)
 {
 	struct schedule *s = schedule_load(
-	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+	    m->opt.path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
 	char *text;
 
 	if (s == NULL)
@@ -101,7 +93,10 @@ check_schedule(const struct listmgr *m)
 	fputs(text, stdout);
 	free(text);
 	schedule_free(s);
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_TEMPORARY;
+	if (fflush(stdout) == 0)
+		return EXIT_DONE;
+	log_warn("standard output: %s", strerror(errno));
+	return EXIT_TEMPORARY;
 }
 
 /* --- stopping ------------------------------------------------------------- */
@@ -130,7 +125,7 @@ on_term(int signo, short what, void *arg)
 		return;
 	}
 	stop(m, EXIT_DONE);
-	if (m->say_exit)
+	if (m->opt.say_exit)
 		feed_exit(m->feed);
 	feed_finish(m->feed);
 }
@@ -316,8 +311,8 @@ follow_centre(struct listmgr *m)
 
 	m->off = 1;
 	m->roster.host.own_dirs = 1;
-	m->with = centre_new(
-	    &(struct centre_config){m->centre, m->base, &m->roster, &ops, m});
+	m->with = centre_new(&(struct centre_config){
+	    m->opt.centre, m->base, &m->roster, &ops, m});
 }
 
 /* A turn follows, that is all. */
@@ -375,123 +370,7 @@ loop(struct listmgr *m)
 	}
 }
 
-/* --- options and main ----------------------------------------------------- */
-
-static const char *
-opt_check(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct listmgr *)ctx)->check = 1;
-	return NULL;
-}
-
-static const char *
-opt_prober(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->prober = arg;
-	return NULL;
-}
-
-static const char *
-opt_dir(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->dir = arg;
-	return access(arg, X_OK) == 0 ? NULL : "no such directory";
-}
-
-static const char *
-opt_user(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->user = arg;
-	return NULL;
-}
-
-static const char *
-opt_pidfile(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->pidfile = arg;
-	return NULL;
-}
-
-static const char *
-opt_daemon(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct listmgr *)ctx)->daemon = 1;
-	return NULL;
-}
-
-static const char *
-opt_exit(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct listmgr *)ctx)->say_exit = 1;
-	return NULL;
-}
-
-static const char *
-opt_users(void *ctx, const char *arg)
-{
-	struct listmgr *m = ctx;
-
-	if (scan_u32(arg, 1, UID_LAST, &m->first_uid) == -1)
-		return "not a user id";
-	return geteuid() == 0 ? NULL : "only root can give them away";
-}
-
-static const char *
-opt_centre(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->centre = arg;
-	return NULL;
-}
-
-static const char *
-opt_make_key(void *ctx, const char *arg)
-{
-	((struct listmgr *)ctx)->make_key = arg;
-	return NULL;
-}
-
-static const char *
-opt_network(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct listmgr *)ctx)->network = 1;
-	return NULL;
-}
-
-static const char *
-opt_verbose(void *ctx, const char *arg)
-{
-	(void)arg;
-	((struct listmgr *)ctx)->verbose++;
-	return NULL;
-}
-
-static const struct prog_opt options[] = {
-    {'C', "centre", "SETTINGS", "follow a control server; no SCHEDULE then",
-	opt_centre},
-    {'D', "daemon", NULL, "run in the background, log to syslog; needs -p",
-	opt_daemon},
-    {'d', "directory", "DIR", "the generators' working directory", opt_dir},
-    {0, "make-key", "FILE", "make a key unless there is one, print its pin",
-	opt_make_key},
-    {'n', "check", NULL, "check the schedule, print its canonical form",
-	opt_check},
-    {'N', "network", NULL, "the generators may use the network", opt_network},
-    {'p', "prober", "SOCKET",
-	"the Prober's socket: path or ip:port; default "
-	"standard output",
-	opt_prober},
-    {'P', "pidfile", "FILE", "write the process id here", opt_pidfile},
-    {'U', "users", "UID",
-	"each generator is a user of its own, from this id on", opt_users},
-    {'u', "user", "NAME", "become this user", opt_user},
-    {'v', "verbose", NULL, "say more; twice: still more", opt_verbose},
-    {'x', "exit", NULL, "when stopped, tell the Prober to exit", opt_exit},
-    {0},
-};
+/* --- main ------------------------------------------------------------------ */
 
 /* A generator may be a relative path: it is looked up where it runs. */
 static void
@@ -499,18 +378,15 @@ enter(struct listmgr *m)
 {
 	const char *why;
 
-	if (m->daemon && m->prober == NULL)
-		log_fatal(EXIT_PERMANENT, "-D needs -p");
-	if (m->daemon)
+	if (m->opt.daemon)
 		prog_daemon();
-	log_init("listmgr", m->daemon, m->verbose);
-	if (m->pidfile != NULL && prog_pidfile(m->pidfile) == -1)
-		log_fatal(EXIT_TEMPORARY, "%s: cannot be written", m->pidfile);
-	why = m->user != NULL ? prog_drop(m->user, 0) : NULL;
+	log_init("listmgr", m->opt.daemon, m->opt.verbose);
+	if (m->opt.pidfile != NULL && prog_pidfile(m->opt.pidfile) == -1)
+		log_fatal(
+		    EXIT_TEMPORARY, "%s: %s", m->opt.pidfile, strerror(errno));
+	why = m->opt.user != NULL ? prog_drop(m->opt.user, 0) : NULL;
 	if (why != NULL)
-		log_fatal(EXIT_PERMANENT, "user %s: %s", m->user, why);
-	if (m->user != NULL && m->first_uid != 0)
-		log_fatal(EXIT_PERMANENT, "-U needs root: not with -u");
+		log_fatal(EXIT_PERMANENT, "user %s: %s", m->opt.user, why);
 }
 
 static int
@@ -522,10 +398,10 @@ run(struct listmgr *m, struct schedule *s)
 
 	m->base = prog_base();
 	roster_init(&m->roster, m->base);
-	m->roster.host.dir = m->dir;
-	m->roster.host.first_uid = m->first_uid;
-	m->roster.host.own_dirs = m->first_uid != 0;
-	m->roster.host.no_network = !m->network && geteuid() == 0;
+	m->roster.host.dir = m->opt.dir;
+	m->roster.host.first_uid = m->opt.first_uid;
+	m->roster.host.own_dirs = m->opt.first_uid != 0;
+	m->roster.host.no_network = !m->opt.network && geteuid() == 0;
 	signals[0] = prog_signal(m->base, SIGTERM, on_term, m);
 	signals[1] = prog_signal(m->base, SIGINT, on_term, m);
 	signals[2] = prog_signal(m->base, SIGHUP, on_hup, m);
@@ -541,8 +417,8 @@ run(struct listmgr *m, struct schedule *s)
 	} else {
 		follow_centre(m);
 	}
-	m->feed = feed_new(m->base, m->prober, &ops, m);
-	if (m->daemon)
+	m->feed = feed_new(m->base, m->opt.prober, &ops, m);
+	if (m->opt.daemon)
 		prog_ready();
 	loop(m);
 	feed_free(m->feed);
@@ -563,36 +439,28 @@ static struct schedule *
 load_schedule(const struct listmgr *m)
 {
 	struct schedule *s = schedule_load(
-	    m->path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
+	    m->opt.path, SCHEDULE_CHECK_PROGRAMS, conf_log_error, NULL);
 
 	if (s == NULL)
-		log_fatal(EXIT_PERMANENT, "%s: not usable", m->path);
+		log_fatal(EXIT_PERMANENT, "%s: not usable", m->opt.path);
 	return s;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct prog_usage usage = {"listmgr",
-	    "[options] SCHEDULE | -C SETTINGS",
-	    "run list generators and feed the Prober", EXIT_PERMANENT};
 	struct listmgr m = {0};
 	struct schedule *s = NULL;
-	int first;
 
 	log_init("listmgr", 0, 0);
-	first = prog_options(&usage, options, argc, argv, &m);
-	log_init("listmgr", 0, m.verbose);
-	if (m.make_key != NULL)
-		return tls_make_key(m.make_key);
-	if (argc - first != (m.centre == NULL))
-		log_fatal(EXIT_PERMANENT,
-		    "exactly one SCHEDULE is needed, or -C SETTINGS and none");
-	m.path = argv[first];
-	if (m.check)
-		return m.centre != NULL ? centre_check(m.centre)
-					: check_schedule(&m);
-	if (m.centre == NULL)
+	options_parse(&m.opt, argc, argv);
+	log_init("listmgr", 0, m.opt.verbose);
+	if (m.opt.make_key != NULL)
+		return tls_make_key(m.opt.make_key);
+	if (m.opt.check)
+		return m.opt.centre != NULL ? centre_check(m.opt.centre)
+					    : check_schedule(&m);
+	if (m.opt.centre == NULL)
 		s = load_schedule(&m);
 	enter(&m);
 	return run(&m, s);

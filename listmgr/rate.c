@@ -41,6 +41,15 @@ rate_saw(struct rate *r, uint64_t sent, int64_t at_ns, int64_t now_ns)
 }
 
 int64_t
+rate_silent_s(const struct rate *r, int64_t start_ns, int64_t now_ns)
+{
+	int64_t since_ns = r->seen_ns != 0 ? r->seen_ns : start_ns;
+
+	return now_ns - since_ns < GONE_NS ? 0
+					   : (now_ns - since_ns) / NS_PER_SEC;
+}
+
+int64_t
 rate_per_s(const struct rate *r, int64_t now_ns)
 {
 	if (r->seen_ns == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/chan.h"
+#include "common/chan.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/scan.h"
@@ -58,6 +59,8 @@ conf_server(void *ctx, char **words, int nwords, int line)
 	if (pin == NULL)
 		return "pin= is missing";
 	why = tls_pin_scan(pin, &v->pin);
+	if (why == NULL)
+		why = chan_check(words[1]);
 	if (why != NULL)
 		return why;
 	v->address = xstrdup(words[1]);

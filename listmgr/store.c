@@ -365,8 +365,8 @@ store_load(struct store *st, int64_t now_s)
 		return;
 	st->current = store_gen(st, name, now_s, &f);
 	if (st->current == NULL)
-		log_warn("%s/gen/%s: %s: %s: not used", st->path, name,
-		    signed_code_word(f.code), f.text);
+		log_warn("%s/gen/%s: %s: line %d: %s: not used", st->path, name,
+		    signed_code_word(f.code), f.line, f.text);
 }
 
 /* --- links ---------------------------------------------------------------- */

@@ -158,7 +158,7 @@ sync_look(struct sync *s)
 		log_warn("probing: %s%s%s", limits_word(l.state),
 		    l.reason[0] != '\0' ? ": " : "", l.reason);
 	s->limits = l;
-	if (limits_write(s->cfg.settings, &l, s->cfg.store))
+	if (limits_write(s->cfg.settings, &l, s->cfg.store, s->failed))
 		s->cfg.ops->tell_prober(s->cfg.arg);
 	if (on != was_on)
 		s->cfg.ops->probing(s->cfg.arg, on);

@@ -66,7 +66,7 @@ struct limits {
 	enum limits_state state;
 	struct signed_caps caps;
 	int64_t until_s; /* Unix time from which on nothing is sent; 0: none */
-	char reason[CMD_DESCR_MAX]; /* of a stop */
+	char reason[CMD_DESCR_MAX]; /* of a stop, or why nothing is sent */
 };
 
 /* The word of it for the heartbeat: "on", "stopped" ... */
@@ -81,9 +81,10 @@ void limits_judge(
 char *limits_print(const struct limits *l);
 
 /* Write the files that S names, if they are to be others than they are.  Non-zero
- * when one was written: the Prober is to be told.  What cannot be done is logged. */
-int limits_write(
-    const struct settings *s, const struct limits *l, const struct store *st);
+ * when one was written: the Prober is to be told.  What cannot be done is logged
+ * once: SAID is at first 0, and then the last errno of each. */
+int limits_write(const struct settings *s, const struct limits *l,
+    const struct store *st, int said[2]);
 
 /* --- rate.c: pure -------------------------------------------------------------- */
 
@@ -97,6 +98,9 @@ struct rate {
 
 /* At NOW_NS (monotonic) the file of the wall time AT_NS says SENT. */
 void rate_saw(struct rate *r, uint64_t sent, int64_t at_ns, int64_t now_ns);
+/* Seconds without a new file, since START_NS or since the last one came; 0: not
+ * for long. */
+int64_t rate_silent_s(const struct rate *r, int64_t start_ns, int64_t now_ns);
 /* Packets per second; -1: not known. */
 int64_t rate_per_s(const struct rate *r, int64_t now_ns);
 
@@ -109,6 +113,7 @@ struct beat_news {
 	uint64_t errors; /* since the last beat */
 	int64_t start_ns;
 	struct rate rate;
+	int silent; /* that the Prober says nothing was logged */
 };
 
 struct beat_config {

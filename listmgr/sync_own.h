@@ -30,6 +30,7 @@ struct sync {
 	int64_t checked_s; /* Unix time of the last good check-in */
 	int64_t stored_s; /* ... as it is stored */
 	struct limits limits;
+	int failed[2]; /* errno of the Prober's files, for limits_write() */
 	struct beat_news news;
 	char said[300]; /* the trouble logged last */
 	int broken; /* the disk refused: this session is over */

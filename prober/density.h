@@ -1,13 +1,13 @@
 /*
  * density: how many packets were sent in the last so many milliseconds?
  *
- *	grains	| 32 32 | 32 | 0 | 0 | 32 32 | . .	a ring, by time
- *		  ^tail of a span		^now
+ *	pieces	. | 32 | 96 | 96 | 32 | .	a ring, in the order of time
+ *		    ^tail of a span	^head
  *
- * Time is cut into grains, each with the packets whose sending ended in it; a
- * span knows its oldest grain and the sum from there on.  Whole grains leave it, so
- * that it is up to a grain longer than it says: what it holds is never less than
- * what was sent in its time.
+ * What was sent at nearly the same time is a piece, with the time at which the last
+ * of it had left; a span knows its oldest piece and the sum from there on.  Pieces
+ * leave it whole, so that it holds what was sent in its time, or in a grain more, but
+ * never less.
  */
 #ifndef PROBER_DENSITY_H
 #define PROBER_DENSITY_H
@@ -16,21 +16,25 @@
 
 #include "common/clock.h"
 
-#define DENSITY_GRAIN_NS (50 * NS_PER_US)
-#define DENSITY_GRAINS 256 /* longer than the longest span */
+#define DENSITY_GRAIN_NS (100 * NS_PER_US) /* how long a piece is, at most */
+#define DENSITY_PIECES 128 /* more than the longest span may have */
 
 enum density_span { DENSITY_MS, DENSITY_TEN, DENSITY_SPANS };
 
 struct density {
-	uint32_t sent[DENSITY_GRAINS];
-	int64_t head; /* the latest grain, counted from time 0 */
+	struct density_piece {
+		int64_t began_ns, ended_ns;
+		uint64_t n;
+	} pieces[DENSITY_PIECES];
+	uint32_t head; /* of the next piece, counted from the first ever */
 	struct {
-		int64_t tail;
+		uint32_t tail;
 		uint64_t sum;
 	} spans[DENSITY_SPANS];
 };
 
-/* N packets have left, the last at NOW, which never goes back. */
+/* To begin with all is zero.  N packets have left, the last at NOW, which never
+ * goes back. */
 void density_add(struct density *d, uint32_t n, int64_t now_ns);
 /* How many in the millisecond, or the ten, up to NOW. */
 uint64_t density_in(struct density *d, enum density_span which, int64_t now_ns);

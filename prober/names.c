@@ -49,6 +49,7 @@ struct names {
 	uint32_t pps; /* of the last names_run() */
 	unsigned int silent; /* questions in a row without answer */
 	int dead, told;
+	int64_t tell_full_ns; /* not before: that names are left out */
 	uint64_t asked, answered;
 };
 
@@ -184,6 +185,17 @@ names_free(struct names *n)
 
 /* --- wanting ------------------------------------------------------------------- */
 
+static void
+leave_out(struct names *n, int64_t now_ns)
+{
+	n->ops->left_out(n->arg);
+	if (now_ns < n->tell_full_ns)
+		return;
+	n->tell_full_ns = now_ns + NAMES_TELL_NS;
+	log_warn("%u names wait to be asked for: further ones are left out",
+	    NAMES_QUEUE_MAX);
+}
+
 /* May a new name be asked for?  Not without a server, nor while it is dead, but
  * for one now and then, which nobody waits for. */
 static int
@@ -193,8 +205,12 @@ is_open(struct names *n, int64_t now_ns)
 		n->told = 1;
 		log_warn("no name server: no names");
 	}
-	if (n->server[0] == '\0' || n->counts[QUEUED] >= NAMES_QUEUE_MAX)
+	if (n->server[0] == '\0')
 		return 0;
+	if (n->counts[QUEUED] >= NAMES_QUEUE_MAX) {
+		leave_out(n, now_ns);
+		return 0;
+	}
 	if (!n->dead)
 		return 1;
 	if (now_ns < n->trial_ns)

@@ -74,6 +74,7 @@ int dns_read(
 #define NAMES_TRIES 2 /* the same */
 #define NAMES_SILENT 8 /* questions */
 #define NAMES_TRIAL_NS (10 * NS_PER_SEC)
+#define NAMES_TELL_NS (60 * NS_PER_SEC) /* between words of names left out */
 /* How long an answer is good for: a name, that there is none, a failure. */
 #define NAMES_TTL_MIN_S 60
 #define NAMES_TTL_MAX_S 86400
@@ -89,6 +90,8 @@ struct names_ops {
 	/* The server is dead: ask the next one from now on.  Its name, for
 	 * messages; NULL: there is no other. */
 	const char *(*next)(void *arg);
+	/* A name was not asked for, as NAMES_QUEUE_MAX wait: count it. */
+	void (*left_out)(void *arg);
 };
 
 /* Who waits for one name.  Its owner sets `done', which is called once. */

@@ -147,6 +147,14 @@ next(void *arg)
 	return ns->text;
 }
 
+static void
+left_out(void *arg)
+{
+	struct nameserver *ns = arg;
+
+	ns->e->stats.names_left++;
+}
+
 /* "nameserver 192.0.2.53", and whatever is behind that. */
 static void
 read_line(struct nameserver *ns, char *line)
@@ -214,7 +222,8 @@ nameserver_text(const struct nameserver *ns)
 struct nameserver *
 nameserver_new(struct engine *e, const char *given)
 {
-	static const struct names_ops ops = {.ask = ask, .next = next};
+	static const struct names_ops ops = {
+	    .ask = ask, .next = next, .left_out = left_out};
 	struct nameserver *ns = xcalloc(1, sizeof(*ns));
 
 	ns->e = e;

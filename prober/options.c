@@ -217,15 +217,6 @@ static const char *const no_effect[] = {"select", "epoll", "kqueue", "poll",
     "noinitndc", "ring", "noring", "ring-locked", "ring-nolocked", "dl-any",
     "dyn-filter", "icmp-rxerr", "rxerr-icmp", "debugfileappend", NULL};
 
-/* Words of scamper's that cannot be had, and why. */
-static const struct {
-	const char *word, *why;
-} cannot[] = {
-    {"planetlab", "there are no safe raw sockets on this system"},
-    {"tsps", "give ping -T tsprespec= in a file of commands (cmdfile)"},
-    {NULL, NULL},
-};
-
 static int
 is_one_of(const char *word, const char *const *words)
 {
@@ -242,10 +233,6 @@ set_other_word(const char *arg)
 	if (is_one_of(arg, no_effect) ||
 	    scan_keyvalue(arg, "ring-block-size") != NULL)
 		return NULL;
-	for (size_t i = 0; cannot[i].word != NULL; i++) {
-		if (strcasecmp(arg, cannot[i].word) == 0)
-			return cannot[i].why;
-	}
 	return "unknown word";
 }
 
@@ -294,7 +281,11 @@ set_word(void *ctx, const char *arg)
 	else if (output_is_format(arg))
 		o->out.format = arg;
 	else if (strcasecmp(arg, "cmdfile") == 0)
-		o->cmdfile = 1;
+		o->lines = FILE_COMMANDS;
+	else if (strcasecmp(arg, "tsps") == 0)
+		o->lines = FILE_STAMPS;
+	else if (strcasecmp(arg, "planetlab") == 0)
+		o->planetlab = 1;
 	else if (strcasecmp(arg, "raw") == 0 || strcasecmp(arg, "rawtcp") == 0)
 		o->raw = 1;
 	else
@@ -410,8 +401,6 @@ check_work(struct options *o, int operands)
 		return "no address, command or file given";
 	if (o->file && operands > 1)
 		return "-f takes one file";
-	if (o->cmdfile && !o->file)
-		return "-O cmdfile goes with -f";
 	if (o->commands != NULL &&
 	    (o->command != NULL || o->list_name != NULL || o->list != 0 ||
 		o->cycle != 0))

@@ -21,8 +21,9 @@ struct options {
 	int ndnp;
 	struct polite_config polite;
 	uint32_t ring_blocks; /* -O ring-blocks=, 0: not given */
-	int addresses, command_words, file, cmdfile; /* -i -I -f -O cmdfile */
-	int daemon, raw, verbose;
+	int addresses, command_words, file; /* -i -I -f */
+	enum file_lines lines; /* of -f: -O cmdfile, -O tsps */
+	int daemon, raw, verbose, planetlab;
 	struct control_config control; /* -P -U -R and theirs */
 	char port[64]; /* control.port */
 };

@@ -16,6 +16,7 @@ struct output_config {
 	uint64_t quota_bytes; /* of the spool, 0: no limit */
 	const char *path; /* "-": standard output */
 	const char *format; /* output_is_format(); NULL: by suffix */
+	const char *otherwise; /* if that says nothing; NULL: text */
 	int append; /* to what is in the file */
 	uint32_t generation; /* of text and JSON, 2021 or 2026; 0: 2026 */
 	const char *monitor; /* -M, or NULL */
@@ -105,11 +106,13 @@ struct output *output_file_try(const struct output_config *cfg);
 
 enum output_kind { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_WARTS };
 
-/* All zeros but for the first three; cleared by output_form_clear(). */
+/* All zeros but for the first five; cleared by output_form_clear(). */
 struct output_form {
 	enum output_kind kind;
 	enum show_generation generation;
 	const char *monitor; /* -M, or NULL; not copied */
+	/* Those that the stream has from somebody else: ids of warts. */
+	uint32_t lists_before, cycles_before;
 	struct output_form_cycle *cycles; /* ncycles */
 	int ncycles;
 };

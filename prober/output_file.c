@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/warts/reader.h"
 #include "common/xmalloc.h"
 #include "prober/output.h"
 
@@ -269,22 +270,71 @@ output_is_format(const char *word)
 	return 0;
 }
 
-/* What CFG says, or the name of its file; else text. */
-static void
-choose_format(struct file *f, const struct output_config *cfg)
+/* The format that is called WORD, or if that is NULL the one that PATH ends with.
+ * Was there one? */
+static int
+take_format(struct file *f, const char *word, const char *path)
 {
 	int fits;
 
 	for (size_t i = 0; i < NFORMATS; i++) {
-		fits = cfg->format != NULL
-		    ? strcasecmp(cfg->format, formats[i].word) == 0
-		    : ends_with(cfg->path, formats[i].word);
+		fits = word != NULL ? strcasecmp(word, formats[i].word) == 0
+				    : ends_with(path, formats[i].word);
 		if (!fits)
 			continue;
 		f->form.kind = formats[i].kind;
 		f->pack = formats[i].pack;
-		return;
+		return 1;
 	}
+	return 0;
+}
+
+/* What CFG says, or the name of its file; else what it says for that; text. */
+static void
+choose_format(struct file *f, const struct output_config *cfg)
+{
+	if (!take_format(f, cfg->format, cfg->path) && cfg->otherwise != NULL)
+		take_format(f, cfg->otherwise, cfg->path);
+}
+
+static void
+note_id(struct file *f, const struct warts_record *r)
+{
+	uint32_t *max, id;
+
+	if (r->len < 4)
+		return;
+	id = (uint32_t)r->body[0] << 24 | (uint32_t)r->body[1] << 16 |
+	    (uint32_t)r->body[2] << 8 | r->body[3];
+	if (r->type == WARTS_LIST)
+		max = &f->form.lists_before;
+	else if (r->type == WARTS_CYCLE_START || r->type == WARTS_CYCLE_DEF)
+		max = &f->form.cycles_before;
+	else
+		return;
+	if (*max < id)
+		*max = id;
+}
+
+/* Warts are appended to PATH: what is in it has ids of lists and cycles, which
+ * must not come again.  0, or -1 and errno when that is no whole warts. */
+static int
+read_ids(struct file *f, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct warts_reader *rd;
+	struct warts_record r;
+	enum warts_read got;
+	const char *why;
+
+	if (fd == -1)
+		return -1;
+	rd = warts_reader_new(fd);
+	while ((got = warts_reader_next(rd, &r, &why)) == WARTS_READ_RECORD)
+		note_id(f, &r);
+	warts_reader_free(rd);
+	errno = EINVAL;
+	return got == WARTS_READ_EOF ? 0 : -1;
 }
 
 static int
@@ -317,6 +367,12 @@ output_file_try(const struct output_config *cfg)
 	choose_format(f, cfg);
 	f->fd = fd;
 	f->regular = S_ISREG(st.st_mode);
+	if (f->regular && cfg->append && f->form.kind == OUTPUT_WARTS &&
+	    read_ids(f, cfg->path) == -1) {
+		close(fd);
+		free(f);
+		return NULL;
+	}
 	/* Of a file that was there before, only our part is ours to cut. */
 	if (f->regular && (fd == STDOUT_FILENO || cfg->append))
 		f->good_bytes = fcntl(fd, F_GETFL) & O_APPEND

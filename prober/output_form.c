@@ -42,7 +42,8 @@ output_form_begin(struct output_form *f, const struct output_cycle *c,
 	    xreallocarray(f->cycles, (size_t)f->ncycles, sizeof(*f->cycles));
 	fc = &f->cycles[handle];
 	memset(fc, 0, sizeof(*fc));
-	fc->list.id = fc->cycle.id = fc->cycle.list = (uint32_t)f->ncycles;
+	fc->list.id = fc->cycle.list = f->lists_before + (uint32_t)f->ncycles;
+	fc->cycle.id = f->cycles_before + (uint32_t)f->ncycles;
 	fc->list.user_id = c->list;
 	fc->list.name = xstrdup(c->name);
 	fc->list.descr = c->descr != NULL ? xstrdup(c->descr) : NULL;

@@ -191,7 +191,7 @@ make_cycle(struct prober *p)
 	struct options *o = &p->opt;
 	char why[256];
 	/* Whole commands bring their own. */
-	int whole = o->command_words || o->cmdfile;
+	int whole = o->command_words || (o->file && o->lines != FILE_ADDRESSES);
 	struct measurement *m = (whole ? technique_parse_old : technique_parse)(
 	    o->command, NULL, why, sizeof(why));
 
@@ -216,7 +216,7 @@ open_source(struct prober *p, char **operands, int n)
 	}
 	make_cycle(p);
 	if (o->file)
-		e->source = file_new(e, p->lc, operands[0], o->cmdfile);
+		e->source = file_new(e, p->lc, operands[0], o->lines);
 	else
 		e->source = shell_new(e, p->lc, operands, n, o->command_words);
 	e->stats.progress = isatty(STDERR_FILENO) &&
@@ -349,6 +349,10 @@ main(int argc, char **argv)
 		prog_daemon();
 	/* Why it cannot start is for who started it. */
 	log_init("prober", 0, p.opt.verbose);
+	if (p.opt.planetlab)
+		log_warn(
+		    "-O planetlab: there are no safe raw sockets any more: "
+		    "the usual ones are used");
 	p.e.base = make_base();
 	open_network(&p);
 	open_engine(&p);

@@ -84,13 +84,14 @@ print_counters(FILE *f, const struct stats *s)
 	fprintf(f,
 	    "sent=%ju received=%ju unmatched=%ju recorded=%ju turns=%ju\n"
 	    "tx_refused=%ju tx_errors=%ju ring_drops=%ju cycles_ended=%ju\n"
-	    "polite_waits=%ju stopped=%d tx_waits=%ju no_room=%ju\n",
+	    "polite_waits=%ju stopped=%d tx_waits=%ju no_room=%ju "
+	    "names_left=%ju\n",
 	    (uintmax_t)s->sent, (uintmax_t)s->received, (uintmax_t)s->unmatched,
 	    (uintmax_t)s->recorded, (uintmax_t)s->turns,
 	    (uintmax_t)s->tx_refused, (uintmax_t)s->tx_errors,
 	    (uintmax_t)s->ring_drops, (uintmax_t)s->cycles_ended,
 	    (uintmax_t)s->polite_waits, s->stopped, (uintmax_t)s->tx_waits,
-	    (uintmax_t)s->no_room);
+	    (uintmax_t)s->no_room, (uintmax_t)s->names_left);
 }
 
 void

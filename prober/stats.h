@@ -20,6 +20,7 @@ struct stats {
 	uint64_t polite_waits; /* packets that waited for their budget */
 	int stopped; /* nothing may be sent now */
 	uint64_t no_room; /* times that the disk had records wait */
+	uint64_t names_left; /* that were not asked for: too many */
 	uint64_t turns;
 	uint64_t cycles_ended;
 	char ended[STATS_ENDED]

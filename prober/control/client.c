@@ -323,7 +323,7 @@ attach(struct client *cl, char *args)
 	};
 	const char *key;
 
-	if (cl->control->shutdown != SHUTDOWN_NONE) {
+	if (cl->control->shutdown == SHUTDOWN_FLUSH) {
 		chan_printf(cl->chan, "ERR shutting down");
 		return;
 	}

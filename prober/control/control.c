@@ -335,7 +335,8 @@ control_output(struct source *s)
 	const char *path = c->cfg->out->path;
 
 	route_init(c);
-	if (outfile_open(c, path, path, 0) == NULL)
+	c->main = outfile_open(c, path, c->cfg->out);
+	if (c->main == NULL)
 		log_fatal(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	return &c->output;
 }

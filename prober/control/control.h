@@ -293,6 +293,7 @@ struct control {
 	struct feed_list feeds;
 	struct feed *turn; /* whose turn it is; NULL: the first's */
 	struct outfile_list outfiles;
+	struct outfile *main; /* of -o; NULL: somebody closed it */
 	struct run **runs; /* by handle */
 	int nruns;
 	struct job_list again; /* unblocked: before all others */

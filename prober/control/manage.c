@@ -309,13 +309,14 @@ static const struct verb shutdowns[] = {
 static void
 do_shutdown(struct client *cl, char *args)
 {
-	const struct verb *v = find_verb(shutdowns, args);
+	char *word = cut_verb(&args);
+	const struct verb *v = find_verb(shutdowns, word);
 
-	if (*args == '\0')
+	if (*word == '\0')
 		chan_printf(
 		    cl->chan, "ERR usage: [cancel | done | flush | now]");
 	else if (v == NULL)
-		chan_printf(cl->chan, "ERR unhandled command '%.200s'", args);
+		chan_printf(cl->chan, "ERR unhandled command '%.200s'", word);
 	else
 		v->obey(cl, NULL);
 }

@@ -45,18 +45,18 @@ outfile_new(
 }
 
 struct outfile *
-outfile_open(struct control *c, const char *name, const char *path, int append)
+outfile_open(
+    struct control *c, const char *name, const struct output_config *cfg)
 {
-	struct output_config cfg = *c->cfg->out;
+	struct output_config own = *cfg;
 	struct output *o;
-	char *kept = xstrdup(path);
+	char *path = xstrdup(cfg->path);
 
-	cfg.path = kept; /* stays as long as the output does */
-	cfg.append = append;
-	o = output_try(&cfg);
+	own.path = path; /* stays as long as the output does */
+	o = output_try(&own);
 	if (o != NULL)
-		return add_outfile(c, name, kept, o);
-	free(kept);
+		return add_outfile(c, name, path, o);
+	free(path);
 	return NULL;
 }
 
@@ -101,6 +101,8 @@ outfile_unref(struct control *c, struct outfile *of)
 	if (--of->refs > 0)
 		return;
 	TAILQ_REMOVE(&c->outfiles, of, link);
+	if (c->main == of)
+		c->main = NULL;
 	if (of->o != NULL && output_close(of->o, clock_mono_ns(), 1) == -1)
 		log_warn("%s: %s", of->path, strerror(errno));
 	free(of->name);
@@ -111,6 +113,24 @@ outfile_unref(struct control *c, struct outfile *of)
 /* --- commands ---------------------------------------------------------------------------- */
 
 enum { OPEN_NAME, OPEN_FILE, OPEN_MODE, OPEN_N };
+
+/* In warts, as scamper's are whatever -O says, unless the file's name has it
+ * otherwise. */
+static void
+open_as_asked(struct client *cl, const struct param *p)
+{
+	struct output_config cfg = *cl->control->cfg->out;
+
+	cfg.path = p[OPEN_FILE].value;
+	cfg.append = strcasecmp(p[OPEN_MODE].value, "append") == 0;
+	cfg.format = NULL;
+	cfg.otherwise = "warts";
+	if (outfile_open(cl->control, p[OPEN_NAME].value, &cfg) == NULL)
+		chan_printf(cl->chan, "ERR could not open '%.200s': %s",
+		    cfg.path, strerror(errno));
+	else
+		chan_printf(cl->chan, "OK");
+}
 
 static void
 do_open(struct client *cl, char *args)
@@ -136,13 +156,8 @@ do_open(struct client *cl, char *args)
 	else if (outfile_find(cl->control, p[OPEN_NAME].value) != NULL)
 		chan_printf(cl->chan, "ERR alias '%.200s' is in use",
 		    p[OPEN_NAME].value);
-	else if (outfile_open(cl->control, p[OPEN_NAME].value,
-		     p[OPEN_FILE].value,
-		     strcasecmp(mode, "append") == 0) == NULL)
-		chan_printf(cl->chan, "ERR could not open '%.200s': %s",
-		    p[OPEN_FILE].value, strerror(errno));
 	else
-		chan_printf(cl->chan, "OK");
+		open_as_asked(cl, p);
 }
 
 enum { SOCKET_NAME, SOCKET_TYPE, SOCKET_N };
@@ -198,6 +213,13 @@ do_socket(struct client *cl, char *args)
 		add_socket(cl, name, p[SOCKET_TYPE].value);
 }
 
+/* With -O outcopy the first one is for those clients, too, that are to come. */
+static int
+is_in_use(const struct control *c, const struct outfile *of)
+{
+	return outfile_users(c, of) > 0 || (c->cfg->outcopy && of == c->main);
+}
+
 static void
 do_close(struct client *cl, char *args)
 {
@@ -209,9 +231,9 @@ do_close(struct client *cl, char *args)
 		chan_printf(cl->chan, "ERR usage: outfile close <alias>");
 	else if (of == NULL)
 		chan_printf(cl->chan, "ERR unknown outfile '%.200s'", name);
-	else if (outfile_users(cl->control, of) > 0 ||
-	    of == TAILQ_FIRST(&cl->control->outfiles))
-		chan_printf(cl->chan, "ERR outfile '%.200s' is in use", name);
+	else if (is_in_use(cl->control, of))
+		chan_printf(cl->chan, "ERR could not drop outfile: refcnt %u",
+		    1 + outfile_users(cl->control, of));
 	else {
 		outfile_unref(cl->control, of);
 		chan_printf(cl->chan, "OK");
@@ -221,12 +243,24 @@ do_close(struct client *cl, char *args)
 static void
 do_list(struct client *cl, char *args)
 {
+	const struct control *c = cl->control;
+	const struct feed *f;
 	struct outfile *of;
 
 	(void)args;
-	TAILQ_FOREACH(of, &cl->control->outfiles, link)
-	chan_printf(cl->chan, "INFO '%s' file '%s' refcnt %u", of->name,
-	    of->path, of->refs);
+	TAILQ_FOREACH(of, &c->outfiles, link)
+	{
+		chan_printf(cl->chan, "INFO '%s' file '%s' refcnt %u", of->name,
+		    of->path, 1 + outfile_users(c, of));
+	}
+	/* Who has attached has his results, and counts as a file of its own. */
+	TAILQ_FOREACH(f, &c->feeds, link)
+	{
+		if (f->file == NULL)
+			chan_printf(cl->chan,
+			    "INFO '%s' file '(null)' refcnt %u", f->name,
+			    2 + f->nruns);
+	}
 	chan_printf(cl->chan, "OK");
 }
 

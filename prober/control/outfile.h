@@ -32,9 +32,9 @@ TAILQ_HEAD(outfile_list, outfile);
 
 /* The output file of that name, or NULL. */
 struct outfile *outfile_find(const struct control *c, const char *name);
-/* Add an output file.  NULL and errno when it cannot be opened. */
-struct outfile *
-outfile_open(struct control *c, const char *name, const char *path, int append);
+/* Add an output file, CFG (copied).  NULL and errno when it cannot be opened. */
+struct outfile *outfile_open(
+    struct control *c, const char *name, const struct output_config *cfg);
 /* The same for an output that is there: O is taken over. */
 struct outfile *outfile_new(
     struct control *c, const char *name, const char *path, struct output *o);

@@ -39,9 +39,7 @@ file_of(const struct control *c, const struct run *run)
 {
 	if (run->feed->outfile != NULL)
 		return run->feed->outfile->o;
-	return c->cfg->outcopy && !TAILQ_EMPTY(&c->outfiles)
-	    ? TAILQ_FIRST(&c->outfiles)->o
-	    : NULL;
+	return c->cfg->outcopy ? c->main->o : NULL;
 }
 
 /* RUN is recorded in O from now on. */

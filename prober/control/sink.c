@@ -166,7 +166,8 @@ orphan(struct control *c, struct sink *s)
 	}
 	if (of == NULL)
 		return;
-	if (outfile_users(c, of) == 0)
+	/* By a swap it may be the one of -o, which stays. */
+	if (of != c->main && outfile_users(c, of) == 0)
 		outfile_unref(c, of);
 	else
 		log_warn("outfile %s: its client went: results for it are lost "

@@ -103,12 +103,10 @@ check_add(struct control *c, const struct param *p, struct add *a)
 	if (p[ADD_OUTFILE].value != NULL)
 		a->outfile = outfile_find(c, p[ADD_OUTFILE].value);
 	else
-		a->outfile = TAILQ_FIRST(&c->outfiles);
-	if (a->outfile == NULL)
-		return "unknown outfile";
-	if (round_find(c, p[ADD_NAME].value) != NULL)
-		return "a source of that name exists";
-	if (c->shutdown != SHUTDOWN_NONE)
+		a->outfile = c->main;
+	if (a->outfile == NULL && p[ADD_OUTFILE].value == NULL)
+		return "required parameter 'outfile' missing";
+	if (c->shutdown == SHUTDOWN_FLUSH)
 		return "shutting down";
 	return NULL;
 }
@@ -169,9 +167,17 @@ source_add(struct client *cl, char *args)
 			return;
 		}
 	}
+	if (round_find(cl->control, p[ADD_NAME].value) != NULL) {
+		chan_printf(cl->chan, "ERR source '%.200s' already exists",
+		    p[ADD_NAME].value);
+		return;
+	}
 	why = check_add(cl->control, p, &a);
 	if (why != NULL)
 		chan_printf(cl->chan, "ERR %s", why);
+	else if (a.outfile == NULL)
+		chan_printf(cl->chan, "ERR unknown outfile '%.200s'",
+		    p[ADD_OUTFILE].value);
 	else
 		add_feed(cl, &a);
 }
@@ -200,6 +206,26 @@ source_list(struct client *cl, char *args)
 }
 
 enum { UPDATE_PRIORITY, UPDATE_CYCLES, UPDATE_AUTORELOAD, UPDATE_N };
+
+/* As scamper tells it: what belongs to the file apart. */
+static void
+tell_update(const struct feed *f, const struct param *p, int reload)
+{
+	char autoreload[32] = "", cycles[32] = "";
+
+	if (p[UPDATE_PRIORITY].value != NULL)
+		sources_event(f->control, "source update '%s' priority %u",
+		    f->name, f->priority);
+	if (reload != -1)
+		snprintf(
+		    autoreload, sizeof(autoreload), " autoreload %d", reload);
+	if (p[UPDATE_CYCLES].value != NULL)
+		snprintf(cycles, sizeof(cycles), " cycles %.16s",
+		    p[UPDATE_CYCLES].value);
+	if (*autoreload != '\0' || *cycles != '\0')
+		sources_event(f->control, "source update '%s'%s%s", f->name,
+		    autoreload, cycles);
+}
 
 static void
 source_update(struct client *cl, char *args)
@@ -248,8 +274,7 @@ source_update(struct client *cl, char *args)
 		    p[UPDATE_CYCLES].value != NULL ? (int64_t)cycles : -1,
 		    reload);
 	chan_printf(cl->chan, "OK");
-	sources_event(cl->control, "source update '%s' priority %u", f->name,
-	    f->priority);
+	tell_update(f, p, reload);
 	control_kick(cl->control);
 }
 
@@ -261,11 +286,17 @@ source_cycle(struct client *cl, char *args)
 	struct feed *f = name != NULL ? round_find(cl->control, name) : NULL;
 
 	if (name == NULL) {
-		chan_printf(cl->chan, "ERR usage: source cycle <name>");
+		chan_printf(cl->chan,
+		    "ERR missing required parameter for source cycle");
 		return;
 	}
-	if (f == NULL || f->file == NULL || f->closed) {
+	if (f == NULL) {
 		chan_printf(cl->chan, "ERR no source '%.200s'", name);
+		return;
+	}
+	if (f->file == NULL || f->closed) {
+		chan_printf(
+		    cl->chan, "ERR could not cycle source '%.200s'", name);
 		return;
 	}
 	chan_printf(cl->chan, "OK");
@@ -282,10 +313,11 @@ source_delete(struct client *cl, char *args)
 	struct feed *f = name != NULL ? round_find(cl->control, name) : NULL;
 
 	if (name == NULL) {
-		chan_printf(cl->chan, "ERR usage: source delete <name>");
+		chan_printf(cl->chan,
+		    "ERR missing required parameter for source delete");
 		return;
 	}
-	if (f == NULL || f->closed) {
+	if (f == NULL) {
 		chan_printf(cl->chan, "ERR unknown source '%.200s'", name);
 		return;
 	}
@@ -296,6 +328,8 @@ source_delete(struct client *cl, char *args)
 	}
 	chan_printf(cl->chan, "OK");
 	sources_event(cl->control, "source delete '%s'", f->name);
+	if (f->closed)
+		return; /* all of it has begun */
 	jobs_flush(cl->control, f->run, REFUSED_EXIT);
 	round_close(f);
 }

@@ -1,6 +1,6 @@
 /*
  * file: work from a file, -f: an address a line, or with -O cmdfile a whole
- * command a line.  A pipe is read as it fills, so that a list may be made while
+ * command a line, or with -O tsps an address and those that are to stamp.  A pipe is read as it fills, so that a list may be made while
  * it is probed.
  */
 #include <errno.h>
@@ -24,7 +24,8 @@ struct file {
 	struct source s;
 	struct listcycle *lc;
 	const char *path;
-	int fd, whole, eof;
+	int fd, eof;
+	enum file_lines kind;
 	struct line_buf lines;
 	struct event *readable;
 	struct command waiting; /* parsed, and the queue was full */
@@ -65,7 +66,7 @@ parse_address(struct file *f, char *line)
 }
 
 static int
-parse_command(struct file *f, const char *line)
+parse_command(struct file *f, char *line)
 {
 	char why[256];
 
@@ -80,11 +81,36 @@ parse_command(struct file *f, const char *line)
 	return 1;
 }
 
+/* "192.0.2.9 192.0.2.1 192.0.2.2": a ping of the first word with the others as
+ * prespecified stamps, whatever -c says, as scamper has it. */
+static int
+parse_stamps(struct file *f, char *line)
+{
+	char stamps[LINE_BYTES + 16] = "", command[LINE_BYTES + 64];
+	char *save = NULL, *dst, *word;
+	size_t n = 0;
+
+	line[strcspn(line, "#")] = '\0';
+	dst = strtok_r(line, " \t\r", &save);
+	if (dst == NULL)
+		return 0;
+	while ((word = strtok_r(NULL, " \t\r", &save)) != NULL)
+		n += (size_t)snprintf(stamps + n, sizeof(stamps) - n, "%s%s",
+		    n == 0 ? "-T tsprespec=" : ",", word);
+	snprintf(command, sizeof(command), "ping %s %s", stamps, dst);
+	return parse_command(f, command);
+}
+
 static void
 take_line(struct file *f, char *line)
 {
-	f->has_waiting =
-	    f->whole ? parse_command(f, line) : parse_address(f, line);
+	static int (*const parse[])(struct file *, char *) = {
+	    [FILE_ADDRESSES] = parse_address,
+	    [FILE_COMMANDS] = parse_command,
+	    [FILE_STAMPS] = parse_stamps,
+	};
+
+	f->has_waiting = parse[f->kind](f, line);
 	if (f->has_waiting) {
 		f->waiting.lc = f->lc;
 		f->waiting.number = ++f->number;
@@ -230,7 +256,8 @@ count_lines(int fd)
 }
 
 struct source *
-file_new(struct engine *e, struct listcycle *lc, const char *path, int whole)
+file_new(struct engine *e, struct listcycle *lc, const char *path,
+    enum file_lines lines)
 {
 	struct file *f = xcalloc(1, sizeof(*f));
 	struct stat st;
@@ -238,7 +265,7 @@ file_new(struct engine *e, struct listcycle *lc, const char *path, int whole)
 	f->s.ops = &file_ops;
 	f->s.e = e;
 	f->lc = lc;
-	f->whole = whole;
+	f->kind = lines;
 	f->path = strcmp(path, "-") == 0 ? "standard input" : path;
 	f->fd = strcmp(path, "-") == 0
 	    ? STDIN_FILENO

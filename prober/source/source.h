@@ -41,10 +41,18 @@ struct source {
 struct source *shell_new(struct engine *e, struct listcycle *lc, char **words,
     int nwords, int whole);
 
+/* What a line of a file is. */
+enum file_lines {
+	FILE_ADDRESSES,
+	FILE_COMMANDS, /* whole ones, with options and address */
+	FILE_STAMPS, /* an address to ping and up to four routers on the way,
+		      * which are to stamp the time: -O tsps */
+};
+
 /* The same from the lines of PATH ("-": standard input); a bad line is
  * reported with file and line, and skipped.  Dies when PATH cannot be read. */
-struct source *
-file_new(struct engine *e, struct listcycle *lc, const char *path, int whole);
+struct source *file_new(struct engine *e, struct listcycle *lc,
+    const char *path, enum file_lines lines);
 
 /* LINE of a file of addresses, cut behind its first word: 1: the address in DST,
  * 0: empty or a comment, -1: LINE is no address. */

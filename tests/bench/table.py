@@ -222,6 +222,8 @@ def main():
         part(t)
     for key in sorted(k for k in t.values if k.startswith("kept.")):
         t.row("% of the time kept waiting, " + key[5:], key, digits=1)
+    for key in sorted(k for k in t.values if k.startswith("stolen.")):
+        t.row("% of the time stolen by the host, " + key[7:], key, digits=1)
     t.print()
 
 

@@ -121,6 +121,21 @@ LINES = r"""
 -c "ping -c 1" -p 1000 good
 -I "ping -c 1 127.0.0.1" -o- -O json
 -O text -O json -c "ping -c 1" -i 127.0.0.1
+-O planetlab -c "ping -c 1" -i 127.0.0.1
+-O PlanetLab -O TEXT -c "ping -c 1" -i 127.0.0.1
+-O rawtcp -c "ping -c 1" -i 127.0.0.1
+-O ICMP-rxerr -c "ping -c 1" -i 127.0.0.1
+-O rxerr-icmp -c "ping -c 1" -i 127.0.0.1
+-O select -c "ping -c 1" -i 127.0.0.1
+-O epoll -c "ping -c 1" -i 127.0.0.1
+-O noinitndc -O outcopy -O debugfileappend -c "ping -c 1" -i 127.0.0.1
+-O notls -O notls-remote -c "ping -c 1" -i 127.0.0.1
+-O tsps -c "ping -c 1" -i 127.0.0.1
+-O cmdfile -c "ping -c 1" -i 127.0.0.1
+-O tsps -f good
+-O tsps foo
+-n 127.0.0.1 -c "ping -c 1" -i 127.0.0.1
+-e pid -c "ping -c 1" -i 127.0.0.1
 -O warts -o out.x -c "ping -c 1" -i 127.0.0.1 -w 1 -l name -L 5 -C 6 -M me
 """
 

@@ -17,21 +17,27 @@ static const struct row {
 	int64_t expires_s; /* likewise; 0: there is no schedule */
 	enum limits_state state;
 	int64_t until_min_s, until_max_s; /* likewise */
+	const char *reason; /* NULL: none */
 } rows[] = {
-    {"all is well", 0, 0, 0, 1000, LIMITS_ON, 1000, 1000},
-    {"never checked in", 0, 0, -NOW, 1000, LIMITS_ON, 1000, 1000},
-    {"no schedule", 0, 0, 0, 0, LIMITS_EXPIRED, -NOW, -NOW},
-    {"its last second", 0, 0, 0, 1, LIMITS_ON, 1, 1},
-    {"a second later", 0, 0, 0, -1, LIMITS_EXPIRED, -1, -1},
-    {"stop", 1, 0, 0, 1000, LIMITS_STOPPED, 1000, 1000},
-    {"stop and expired", 1, 0, 0, -5, LIMITS_STOPPED, -5, -5},
-    {"deadman ahead", 0, 800, 0, 9000, LIMITS_ON, 800, 900},
-    {"deadman, long ago", 0, 800, -700, 9000, LIMITS_ON, 100, 200},
-    {"deadman is here", 0, 800, -900, 9000, LIMITS_DEADMAN, -100, 0},
-    {"expiry before deadman", 0, 800, 0, 50, LIMITS_ON, 50, 50},
-    {"deadman of seconds", 0, 3, 0, 9000, LIMITS_ON, 3, 4},
+    {"all is well", 0, 0, 0, 1000, LIMITS_ON, 1000, 1000, NULL},
+    {"never checked in", 0, 0, -NOW, 1000, LIMITS_ON, 1000, 1000, NULL},
+    {"no schedule", 0, 0, 0, 0, LIMITS_EXPIRED, -NOW, -NOW,
+	"there is no schedule"},
+    {"its last second", 0, 0, 0, 1, LIMITS_ON, 1, 1, NULL},
+    {"a second later", 0, 0, 0, -1, LIMITS_EXPIRED, -1, -1,
+	"the schedule was good until 2023-11-14T22:13:19Z, and here it is "
+	"2023-11-14T22:13:20Z"},
+    {"stop", 1, 0, 0, 1000, LIMITS_STOPPED, 1000, 1000, NULL},
+    {"stop and expired", 1, 0, 0, -5, LIMITS_STOPPED, -5, -5, NULL},
+    {"deadman ahead", 0, 800, 0, 9000, LIMITS_ON, 800, 900, NULL},
+    {"deadman, long ago", 0, 800, -700, 9000, LIMITS_ON, 100, 200, NULL},
+    {"deadman is here", 0, 800, -900, 9000, LIMITS_DEADMAN, -100, 0,
+	"the last good check-in was at 2023-11-14T21:58:20Z, and here it is "
+	"2023-11-14T22:13:20Z"},
+    {"expiry before deadman", 0, 800, 0, 50, LIMITS_ON, 50, 50, NULL},
+    {"deadman of seconds", 0, 3, 0, 9000, LIMITS_ON, 3, 4, NULL},
     {"deadman, never checked in", 0, 800, -NOW, 9000, LIMITS_DEADMAN, 800 - NOW,
-	900 - NOW},
+	900 - NOW, "there was no good check-in yet"},
 };
 
 static void
@@ -52,6 +58,8 @@ states(void **state)
 		row_is(r->name);
 		limits_judge(&l, &st, NOW, NOW + r->checked_s);
 		assert_int_equal(l.state, r->state);
+		assert_string_equal(
+		    l.reason, r->reason != NULL ? r->reason : "");
 		assert_true(l.until_s >= NOW + r->until_min_s);
 		assert_true(l.until_s <= NOW + r->until_max_s);
 	}

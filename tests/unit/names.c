@@ -25,6 +25,7 @@ struct server {
 	} asked[2 * NAMES_QUEUE_MAX];
 	unsigned int n;
 	const char *other; /* the next server, or NULL */
+	unsigned int left_out;
 };
 
 static struct server server;
@@ -47,10 +48,17 @@ next(void *arg)
 	return ((struct server *)arg)->other;
 }
 
+static void
+left_out(void *arg)
+{
+	((struct server *)arg)->left_out++;
+}
+
 static int
 setup(void **state)
 {
-	static const struct names_ops ops = {.ask = ask, .next = next};
+	static const struct names_ops ops = {
+	    .ask = ask, .next = next, .left_out = left_out};
 
 	(void)state;
 	memset(&server, 0, sizeof(server));
@@ -222,6 +230,7 @@ test_in_flight(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < NAMES_QUEUE_MAX + 100; i++)
 		assert_int_equal(want(i), i < NAMES_QUEUE_MAX);
+	assert_int_equal(server.left_out, 100);
 	for (int i = 0; i < 100; i++) {
 		run();
 		now_ns += S / 100;

@@ -157,13 +157,16 @@ elapse(void)
 	task.m->tech->timeout(&task);
 }
 
-/* The target answers PR in the way of its method, RTT_NS after now. */
+/* The target answers PR in the way of its method, RTT_NS after now, with an IP
+ * option of LEN bytes. */
 static void
-answer(const struct probe *pr)
+answer_with(const struct probe *pr, const uint8_t *option, uint8_t len)
 {
 	struct reply r;
 
 	memset(&r, 0, sizeof(r));
+	r.ip_option = option;
+	r.ip_option_len = len;
 	r.from = r.target = task.dst;
 	r.rx_ns = task.now_ns + RTT_NS;
 	switch (pr->kind) {
@@ -189,6 +192,12 @@ answer(const struct probe *pr)
 		r.q_ipid = pr->ipid;
 	}
 	task.m->tech->reply(&task, &r);
+}
+
+static void
+answer(const struct probe *pr)
+{
+	answer_with(pr, NULL, 0);
 }
 
 static const struct warts_ping *
@@ -289,6 +298,37 @@ test_replies_find_their_probes(void **state)
 		}
 		cleanup();
 	}
+}
+
+/* Of twelve replies each third has a route, of as many routers as its number: up to
+ * all nine that an option has room for. */
+static void
+test_options_stay_with_their_replies(void **state)
+{
+	struct probe pr;
+
+	(void)state;
+	begin("ping -c 12 -R", ADDR_IPV4);
+	for (int i = 0; i < 12; i++) {
+		uint8_t option[39] = {7, 39, (uint8_t)(4 + 4 * i)};
+
+		for (int k = 3; k < 39; k++)
+			option[k] = (uint8_t)(10 * i + k);
+		pr = leave();
+		answer_with(&pr, option, i % 3 == 0 ? sizeof(option) : 0);
+		if (task.force == WAIT)
+			elapse();
+	}
+	assert_int_equal(end()->nreplies, 12);
+	for (int i = 0; i < 12; i++) {
+		const struct warts_ping_reply *r = &task.rec.ping.replies[i];
+
+		assert_int_equal(r->rr.count, i % 3 == 0 ? i : 0);
+		for (int k = 0; k < r->rr.count; k++)
+			assert_int_equal(
+			    r->rr.addr[k].b[3], 10 * i + 6 + 4 * k);
+	}
+	cleanup();
 }
 
 static void
@@ -522,6 +562,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_probes_leave_at_the_interval),
     cmocka_unit_test(test_enough_replies_end_it),
     cmocka_unit_test(test_replies_find_their_probes),
+    cmocka_unit_test(test_options_stay_with_their_replies),
     cmocka_unit_test(test_strangers_are_no_replies),
     cmocka_unit_test(test_losses_of_our_own_are_sent_again),
     cmocka_unit_test(test_what_is_put_off_keeps_its_number),

@@ -74,11 +74,30 @@ it_is_between_two_files(void **state)
 	}
 }
 
+/* And since when there was none, from a start at 0 on. */
+static void
+a_prober_that_says_nothing(void **state)
+{
+	struct rate r = {0};
+
+	(void)state;
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS), 0);
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS + 14999 * MS), 0);
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS + 15000 * MS), 15);
+	rate_saw(&r, 1, WALL_NS, MONO_NS + 20000 * MS);
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS + 20000 * MS), 0);
+	rate_saw(&r, 1, WALL_NS, MONO_NS + 50000 * MS);
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS + 50000 * MS), 30);
+	rate_saw(&r, 1, WALL_NS + 1, MONO_NS + 51000 * MS);
+	assert_int_equal(rate_silent_s(&r, MONO_NS, MONO_NS + 51000 * MS), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_is_between_two_files),
+	    cmocka_unit_test(a_prober_that_says_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
