@@ -95,11 +95,9 @@ listcycle_past_find(
 struct listcycle_past *
 listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle)
 {
-	struct listcycle_past *p = h->rows;
+	struct listcycle_past *p = listcycle_past_find(h, list, cycle);
 
-	while (p < h->rows + h->n && p->list != list)
-		p++;
-	if (p == h->rows + h->n) {
+	if (p == NULL) {
 		h->rows = xreallocarray(h->rows, h->n + 1, sizeof(*h->rows));
 		p = &h->rows[h->n++];
 	}
@@ -107,11 +105,41 @@ listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle)
 	return p;
 }
 
+/* Is there a later cycle of its list, and nobody waits for the ack of P? */
+static int
+is_needless(const struct listcycle_history *h, const struct listcycle_past *p)
+{
+	if (p->owner != NULL && !p->acked)
+		return 0;
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->rows[i].list == p->list && h->rows[i].cycle > p->cycle)
+			return 1;
+	}
+	return 0;
+}
+
+/* Take away what is needless, of LIST; of several the order does not matter, the
+ * latest stays. */
+static void
+forget(struct listcycle_history *h, uint32_t list)
+{
+	size_t i = 0;
+
+	while (i < h->n) {
+		if (h->rows[i].list == list && is_needless(h, &h->rows[i]))
+			h->rows[i] = h->rows[--h->n];
+		else
+			i++;
+	}
+}
+
 void
 listcycle_to_history(struct listcycle_history *h, const struct listcycle *lc)
 {
-	struct listcycle_past *p = listcycle_past_add(h, lc->list, lc->cycle);
+	struct listcycle_past *p;
 
+	forget(h, lc->list);
+	p = listcycle_past_add(h, lc->list, lc->cycle);
 	p->high = lc->high;
 	p->position = lc->position;
 	p->logged = lc->logged_end && lc->logged == lc->high;

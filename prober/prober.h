@@ -82,7 +82,8 @@ struct listcycle {
 
 TAILQ_HEAD(listcycle_table, listcycle);
 
-/* A cycle that is over: kept until the next one of its list is. */
+/* A cycle that is over: kept until its owner was told and a later one of its
+ * list is over.  An earlier one may be over after it, or at the same tick. */
 struct listcycle_past {
 	uint32_t list, cycle;
 	uint64_t high, position;
@@ -91,7 +92,7 @@ struct listcycle_past {
 };
 
 struct listcycle_history {
-	struct listcycle_past *rows; /* n; one per list */
+	struct listcycle_past *rows; /* n; few per list */
 	size_t n;
 };
 
@@ -114,10 +115,10 @@ void listcycle_define(
 int listcycle_is_ahead(const struct listcycle *lc, uint64_t n);
 void listcycle_add_ahead(struct listcycle *lc, uint64_t n);
 
-/* LC is over: it takes the place of its list's cycle before it. */
+/* LC is over: now it is in the history, and what is needless there is not. */
 void
 listcycle_to_history(struct listcycle_history *h, const struct listcycle *lc);
-/* The row for these numbers (a new one), or the one that is there, or NULL. */
+/* The row for these numbers, with nothing in it; or as it is, or NULL. */
 struct listcycle_past *
 listcycle_past_add(struct listcycle_history *h, uint32_t list, uint32_t cycle);
 struct listcycle_past *listcycle_past_find(

@@ -1,6 +1,7 @@
 /*
  * listcycle: rows are found by list and cycle, end when nothing is left of
- * them, and show their books.
+ * them, and show their books; those that are over are known until they need not
+ * be.
  */
 #include "tests/unit/test.h"
 
@@ -133,6 +134,91 @@ books_of_large_numbers(void **state)
 	assert_false(listcycle_is_over(&lc));
 }
 
+/* CYCLE of LIST is over: for OWNER, that was told or not. */
+static void
+is_over(struct listcycle_history *h, uint32_t list, uint32_t cycle,
+    const void *owner, int acked)
+{
+	struct listcycle lc = {.list = list,
+	    .cycle = cycle,
+	    .high = cycle,
+	    .owner = owner,
+	    .acked_end = acked};
+
+	listcycle_to_history(h, &lc);
+}
+
+/* Is that, and nothing else, in the history? */
+static void
+is_known(const struct listcycle_history *h, uint32_t list, const char *cycles)
+{
+	char name[2] = "";
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < 10; i++) {
+		name[0] = (char)('0' + i);
+		n += listcycle_past_find(h, list, i) != NULL;
+		assert_int_equal(listcycle_past_find(h, list, i) != NULL,
+		    strstr(cycles, name) != NULL);
+	}
+	for (size_t i = 0; i < h->n; i++) {
+		assert_true(h->rows[i].list != list || n-- > 0);
+		assert_int_equal(h->rows[i].high, h->rows[i].cycle);
+	}
+}
+
+/* Two cycles of a list are over at once, the later one first: who waits for its
+ * ack is told, and it is not begun again. */
+static void
+is_kept_until_told(void **state)
+{
+	struct listcycle_table none = TAILQ_HEAD_INITIALIZER(none);
+	struct listcycle_history h = {0};
+	const char *me = "me";
+
+	(void)state;
+	is_over(&h, 1, 5, me, 0);
+	is_over(&h, 1, 4, me, 0);
+	is_over(&h, 2, 3, me, 0);
+	is_known(&h, 1, "45");
+	is_known(&h, 2, "3");
+	listcycle_logged(&none, &h);
+	listcycle_durable(&none, &h);
+	for (size_t i = 0; i < h.n; i++) {
+		assert_true(h.rows[i].durable);
+		assert_ptr_equal(h.rows[i].owner, me);
+		assert_false(h.rows[i].acked);
+	}
+	/* One of them was told: the later one still waits. */
+	listcycle_past_find(&h, 1, 4)->acked = 1;
+	is_over(&h, 1, 6, me, 0);
+	is_known(&h, 1, "56");
+	is_known(&h, 2, "3");
+	listcycle_history_clear(&h);
+}
+
+/* And not for ever: nor who went away, nor numbers that go down. */
+static void
+is_forgotten(void **state)
+{
+	struct listcycle_history h = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++)
+		is_over(&h, 1, i, i % 2 == 0 ? "me" : NULL, 1);
+	is_known(&h, 1, "34");
+	for (uint32_t i = 4; i-- > 0;)
+		is_over(&h, 1, i, NULL, 0);
+	is_known(&h, 1, "04");
+	listcycle_history_clear(&h);
+	is_over(&h, 1, 7, NULL, 0); /* the latest, whoever began it */
+	is_over(&h, 1, 2, "me", 1);
+	is_known(&h, 1, "27");
+	is_over(&h, 1, 3, "me", 1);
+	is_known(&h, 1, "37");
+	listcycle_history_clear(&h);
+}
+
 int
 main(void)
 {
@@ -141,6 +227,8 @@ main(void)
 	    cmocka_unit_test(over_when_nothing_is_left),
 	    cmocka_unit_test(books),
 	    cmocka_unit_test(books_of_large_numbers),
+	    cmocka_unit_test(is_kept_until_told),
+	    cmocka_unit_test(is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
