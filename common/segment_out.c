@@ -202,17 +202,26 @@ react(struct segment_writer *w, enum segment_step step)
 		w->full = 1;
 }
 
-void
-segment_out_try_again(struct segment_writer *w)
+/* After a failure: a file to go on with. */
+static int
+reopen(struct segment_writer *w)
 {
 	struct segment_file *f = &w->file;
 
 	/* What is behind the end of a file is in no file. */
 	if (f->fd != -1 && f->ends && end_file(w) == -1)
-		return;
+		return -1;
 	if (f->fd == -1 && begun(w, segment_file_begin(f)) == -1)
-		return;
+		return -1;
 	w->full = 0;
+	return 0;
+}
+
+void
+segment_out_try_again(struct segment_writer *w)
+{
+	if (reopen(w) == -1)
+		return;
 	if (segment_out_all(w) == -1 || segment_dir_reserve(&w->dir) == -1)
 		w->full = 1;
 }
@@ -251,6 +260,11 @@ segment_out_take(struct segment_writer *w)
 	if (rc == -1) {
 		fail(w, f->what);
 		react(w, f->step);
+	}
+	/* There will be no turn for a while, but for the old file's. */
+	if (w->full && w->rotate) {
+		w->rotate = 0;
+		segment_out_answer(w);
 	}
 }
 
@@ -403,8 +417,10 @@ segment_out_end(struct segment_writer *w)
 {
 	const struct segment_file *f = &w->file;
 
-	/* A disk that has failed may do with another file. */
-	if (segment_out_all(w) == -1 && segment_out_all(w) == -1)
+	/* There may be room now; a disk that has failed may do with another
+	 * file. */
+	if (reopen(w) == -1 ||
+	    (segment_out_all(w) == -1 && segment_out_all(w) == -1))
 		return -1;
 	if (segment_file_has_content(f))
 		return seal_here(w);

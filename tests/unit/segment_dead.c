@@ -250,6 +250,7 @@ live(void)
 	for (int k = 0; k < STEPS; k++)
 		step(&u, &seed);
 	/* The disk is well again: all of it gets there. */
+	segment_settle(u.w, u.now_ns);
 	life.from = life.to = 0;
 	while (segment_sync(u.w, u.now_ns) == -1 && tries++ < 20)
 		segment_tick(u.w, u.now_ns += NS_PER_SEC);

@@ -128,6 +128,28 @@ test_full(void **state)
 	}
 }
 
+/* The disk is full; when there is room again the writer ends, and nobody has
+ * tried before. */
+static void
+test_full_to_the_end(void **state)
+{
+	struct segment_writer *w = open_writer(NULL);
+	int c = begin_cycle(w, 1, 0);
+	struct books b;
+
+	(void)state;
+	broken.err = ENOSPC;
+	assert_int_equal(put_trace(w, c, 0), 0);
+	assert_int_equal(segment_tick(w, 2), SEGMENT_OK);
+	assert_int_equal(put_trace(w, c, 1), 0);
+	broken.writes = 0;
+	assert_int_equal(segment_tick(w, 2), SEGMENT_FULL);
+	broken.writes = -1;
+	assert_int_equal(segment_close(w, 3), 0);
+	read_spool(&b);
+	assert_books(&b, 2);
+}
+
 /* A sync fails with ERR, and what it should have made durable is gone: nothing
  * is lost, nothing is twice, and it is told.  HEALS: the next one says yes. */
 static void
@@ -220,6 +242,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, spool_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_full),
+	    T(test_full_to_the_end),
 	    T(test_suspect),
 	    T(test_dead),
 	};

@@ -381,6 +381,40 @@ test_fails(void **state)
 	}
 }
 
+static struct timespec
+answered(void)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/state/writer", spool);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mtim;
+}
+
+/* Asked for while the disk is busy; then it is full, and who asked is told. */
+static void
+test_asked_and_full(void **state)
+{
+	struct segment_writer *w = open_slow();
+	int c = begin_cycle(w, 1, 0);
+	struct timespec before, after;
+	uint32_t i;
+
+	(void)state;
+	slowdisk_hold(1);
+	i = until_syncing(w, c, 0);
+	assert_int_equal(segment_rotate(w, 2), 0);
+	before = answered();
+	slowdisk_let(ENOSPC);
+	while (!segment_poll(w, 3))
+		usleep(100);
+	assert_true(segment_lacks_space(w));
+	after = answered();
+	assert_memory_not_equal(&before, &after, sizeof(before));
+	finish(w, i);
+}
+
 /* Anything in any order, with a disk that now and then fails. */
 static void
 random_life(unsigned int seed)
@@ -397,8 +431,12 @@ random_life(unsigned int seed)
 		for (int k = rand_r(&seed) % 8; k > 0; k--)
 			n += put_trace(w, c, n) == 0;
 		segment_poll(w, step);
-		if (rand_r(&seed) % 8 == 0)
+		if (rand_r(&seed) % 8 == 0) {
+			/* After a failure it waits for the disk. */
+			if (segment_is_busy(w) || segment_lacks_space(w))
+				slowdisk_hold(0);
 			segment_tick(w, step);
+		}
 		if (rand_r(&seed) % 32 == 0)
 			segment_rotate(w, step);
 	}
@@ -431,6 +469,7 @@ main(void)
 	    T(test_turns),
 	    T(test_turn_fails),
 	    T(test_fails),
+	    T(test_asked_and_full),
 	    T(test_random),
 	};
 
