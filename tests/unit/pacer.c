@@ -250,7 +250,7 @@ evenness_always(void **state)
 	struct sim s;
 
 	(void)state;
-	for (size_t i = 0; i < LEN(rates) * 64; i++) {
+	for (size_t i = 0; i < LEN(rates) * 32; i++) {
 		sim_init(&s, rates[i % LEN(rates)], 0);
 		s.seed += i;
 		s.m.late_ns = upto(&s, 1) * upto(&s, 8) * NS_PER_MS;
