@@ -91,6 +91,18 @@ give_out(struct segment_writer *w)
 	w->given.ncycles = w->ids.ndef_cycles;
 }
 
+/* The same; and put aside the definitions that it needs if it comes to a file of
+ * its own. */
+static void
+give_out_last(struct segment_writer *w)
+{
+	const struct segment_point *at = &w->file.synced;
+
+	give_out(w);
+	wbuf_reset(&w->defs);
+	segment_ids_replay(&w->ids, &w->defs, at->nlists, at->ncycles);
+}
+
 /* --- when the disk fails -------------------------------------------------- */
 
 /* Make all that is in the file durable, here. */
@@ -116,12 +128,8 @@ seal_here(struct segment_writer *w)
 static int
 next_file(struct segment_writer *w)
 {
-	if (!w->turning) {
-		give_out(w);
-		wbuf_reset(&w->defs);
-		segment_ids_replay(&w->ids, &w->defs, w->file.synced.nlists,
-		    w->file.synced.ncycles);
-	}
+	if (!w->turning)
+		give_out_last(w);
 	if (w->keep.out.len > 0) {
 		segment_keep_again(&w->keep, &w->defs);
 	} else {
@@ -313,11 +321,7 @@ sync_is_due(const struct segment_writer *w)
 static void
 begin_turn(struct segment_writer *w)
 {
-	const struct segment_point *at = &w->file.synced;
-
-	give_out(w);
-	wbuf_reset(&w->defs);
-	segment_ids_replay(&w->ids, &w->defs, at->nlists, at->ncycles);
+	give_out_last(w);
 	segment_ids_new_file(&w->ids);
 	w->turning = 1;
 	w->rotate = w->hurry = 0;
