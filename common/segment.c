@@ -36,8 +36,7 @@ open_spool(struct segment_writer *w, const char **why)
 	    segment_recover(&w->dir, &r, why) == -1)
 		return -1;
 	*why = "state/reserve";
-	if (segment_dir_reserve(&w->dir) == -1 && errno != ENOSPC &&
-	    errno != EDQUOT)
+	if (segment_dir_reserve(&w->dir) == -1 && !segment_out_is_full(errno))
 		return -1;
 	*why = "N.open";
 	return segment_out_begin(w);

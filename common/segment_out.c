@@ -9,8 +9,8 @@
 
 #include "common/clock.h"
 
-static int
-is_full(int err)
+int
+segment_out_is_full(int err)
 {
 	return err == ENOSPC || err == EDQUOT || err == EFBIG;
 }
@@ -158,7 +158,7 @@ on_full(struct segment_writer *w)
 	if (!segment_file_has_content(&w->file))
 		return 0;
 	if (seal_here(w) == -1 || next_file(w) == -1)
-		return is_full(errno) ? 0 : -1;
+		return segment_out_is_full(errno) ? 0 : -1;
 	return 0;
 }
 
@@ -197,7 +197,7 @@ on_suspect(struct segment_writer *w)
 static void
 react(struct segment_writer *w, enum segment_step step)
 {
-	int no_space = is_full(errno);
+	int no_space = segment_out_is_full(errno);
 
 	if (step == SEGMENT_BEGIN) {
 		w->full = 1; /* to be tried again */

@@ -64,6 +64,9 @@ struct segment_writer {
 	char reason[128];
 };
 
+/* Is this errno one of a disk that has no room? */
+int segment_out_is_full(int err);
+
 /* Open the first file.  0, or -1 with errno. */
 int segment_out_begin(struct segment_writer *w);
 

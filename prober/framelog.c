@@ -120,12 +120,17 @@ do_sync(void *arg)
 	return fdatasync(f->fd);
 }
 
+static int
+is_full(int err)
+{
+	return err == ENOSPC || err == EDQUOT;
+}
+
 /* Is it for want of space, and the file as it was before? */
 static int
 only_full(struct framelog *f)
 {
-	return (errno == ENOSPC || errno == EDQUOT) &&
-	    ftruncate(f->fd, (off_t)f->bytes) == 0;
+	return is_full(errno) && ftruncate(f->fd, (off_t)f->bytes) == 0;
 }
 
 int
@@ -150,7 +155,7 @@ framelog_append(struct framelog *f, const void *body, size_t len)
 	}
 	if (rc == -1) {
 		close_file(f);
-		if (errno == ENOSPC || errno == EDQUOT)
+		if (is_full(errno))
 			errno = EIO;
 		return -1;
 	}
