@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fd.h"
 #include "common/scan.h"
 #include "common/segment_mark.h"
 #include "common/segment_read.h"
@@ -397,15 +398,6 @@ open_segment(const struct segment_dir *d, uint64_t n)
 	return fd;
 }
 
-static void
-close_keep(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
-
 /* What marks prove is believed up to the first that is not good.  0; or -1 with
  * errno: what cannot be read now may say that a record is there. */
 static int
@@ -426,7 +418,7 @@ read_segments(struct segment_dir *d, struct checkpoint_state *s)
 			continue;
 		}
 		if (segment_read(fd, &opts, &info, &why) == -1 && errno != 0) {
-			close_keep(fd);
+			fd_close(fd);
 			return -1;
 		}
 		close(fd);

@@ -11,6 +11,7 @@
 
 #include "common/atomicfile.h"
 #include "common/crcline.h"
+#include "common/fd.h"
 #include "common/xmalloc.h"
 
 #define FRAME_MAGIC "frme"
@@ -52,12 +53,8 @@ framelog_init(struct framelog *f, int dirfd, const char *name)
 static void
 close_file(struct framelog *f)
 {
-	int saved = errno;
-
-	if (f->fd != -1)
-		close(f->fd);
+	fd_close(f->fd);
 	f->fd = -1;
-	errno = saved;
 }
 
 void
