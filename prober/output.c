@@ -94,7 +94,8 @@ output_rotate(struct output *o, int64_t now_ns)
 void
 output_account(struct output *o, const struct listcycle *lc)
 {
-	o->ops->account(o, lc);
+	if (o->ops->account != NULL)
+		o->ops->account(o, lc);
 }
 
 int

@@ -82,6 +82,7 @@ struct output_ops {
 	int (*poll)(struct output *o, int64_t now_ns);
 	int (*settle)(struct output *o, int64_t now_ns);
 	int (*rotate)(struct output *o, int64_t now_ns);
+	/* NULL: accounts are kept in a spool only. */
 	void (*account)(struct output *o, const struct listcycle *lc);
 	void (*resume)(struct output *o, struct admit *a); /* or NULL */
 	/* Frees O. */

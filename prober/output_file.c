@@ -196,13 +196,6 @@ file_rotate(struct output *o, int64_t now_ns)
 	return 0;
 }
 
-static void
-file_account(struct output *o, const struct listcycle *lc)
-{
-	(void)o; /* accounts are kept in a spool only */
-	(void)lc;
-}
-
 static int
 file_close(struct output *o, int64_t now_ns, int hurry)
 {
@@ -231,7 +224,6 @@ static const struct output_ops file_ops = {
     .record = file_record,
     .tick = file_tick,
     .rotate = file_rotate,
-    .account = file_account,
     .close = file_close,
 };
 

@@ -171,13 +171,6 @@ route_rotate(struct output *o, int64_t now_ns)
 	return rc;
 }
 
-static void
-route_account(struct output *o, const struct listcycle *lc)
-{
-	(void)o; /* accounts are kept in a spool only */
-	(void)lc;
-}
-
 /* The files; the clients go with the source. */
 static int
 route_close(struct output *o, int64_t now_ns, int hurry)
@@ -207,7 +200,6 @@ static const struct output_ops route_ops = {
     .partial = route_partial,
     .tick = route_tick,
     .rotate = route_rotate,
-    .account = route_account,
     .close = route_close,
 };
 

@@ -91,13 +91,6 @@ sink_tick(struct output *o, int64_t now_ns)
 	return 0;
 }
 
-static void
-sink_account(struct output *o, const struct listcycle *lc)
-{
-	(void)o; /* accounts are kept in a spool only */
-	(void)lc;
-}
-
 static int
 sink_close(struct output *o, int64_t now_ns, int hurry)
 {
@@ -121,7 +114,6 @@ static const struct output_ops sink_ops = {
     .record = sink_record,
     .tick = sink_tick,
     .rotate = sink_tick,
-    .account = sink_account,
     .close = sink_close,
 };
 
