@@ -163,33 +163,49 @@ accrue(struct pacer *p, int64_t now_ns)
 			slot_max(p) + share(p, p->stretch_ns));
 }
 
+/* What the millisecond, or the ten, may hold now. */
+static uint64_t
+most_in(const struct pacer *p, enum density_span which)
+{
+	uint64_t more = share(p, p->stretch_ns) / CREDIT;
+
+	return which == DENSITY_MS ? ms_max(p) + more
+				   : ten_max(p) + TURNS_IN_TEN * more;
+}
+
+static uint64_t
+room_in(struct pacer *p, enum density_span which, int64_t now_ns)
+{
+	return minus(most_in(p, which), density_in(&p->density, which, now_ns));
+}
+
 /* So many packets may go now, whatever is owed. */
 static uint64_t
 room(struct pacer *p, int64_t now_ns)
 {
-	uint64_t more = share(p, p->stretch_ns) / CREDIT, ms, ten;
-
 	if (has_slots(p))
 		return now_ns < p->sent_ns + p->gap_ns ? 0 : UINT32_MAX;
-	ms = density_in(&p->density, DENSITY_MS, now_ns);
-	ten = density_in(&p->density, DENSITY_TEN, now_ns);
-	return lesser(minus(ms_max(p) + more, ms),
-	    minus(ten_max(p) + TURNS_IN_TEN * more, ten));
+	return lesser(
+	    room_in(p, DENSITY_MS, now_ns), room_in(p, DENSITY_TEN, now_ns));
+}
+
+static int64_t
+until(const struct pacer *p, enum density_span which, uint64_t want)
+{
+	return density_until(&p->density, which, most_in(p, which) - want);
 }
 
 /* When there is room for a good part of a slice. */
 static int64_t
 room_ns(const struct pacer *p)
 {
-	uint64_t more = share(p, p->stretch_ns) / CREDIT;
 	uint64_t want = p->slice / 4 + 1;
 	int64_t ms_ns, ten_ns;
 
 	if (has_slots(p))
 		return p->sent_ns + p->gap_ns;
-	ms_ns = density_until(&p->density, DENSITY_MS, ms_max(p) + more - want);
-	ten_ns = density_until(
-	    &p->density, DENSITY_TEN, ten_max(p) + TURNS_IN_TEN * more - want);
+	ms_ns = until(p, DENSITY_MS, want);
+	ten_ns = until(p, DENSITY_TEN, want);
 	return ms_ns > ten_ns ? ms_ns : ten_ns;
 }
 
