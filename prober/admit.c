@@ -23,12 +23,11 @@
 static void
 refuse(struct admit *a, struct command *c, enum refusal why)
 {
-	if (a->refused != NULL && a->refused(a->refused_arg, c, why)) {
-		a->unstarted++;
+	int over = a->refused != NULL && a->refused(a->refused_arg, c, why);
+
+	a->unstarted += over || why == REFUSED_NOROUTE;
+	if (over)
 		return;
-	}
-	if (why == REFUSED_NOROUTE)
-		a->unstarted++;
 	c->lc->refused[why]++;
 	if (a->checkpoint != NULL)
 		checkpoint_refused(a->checkpoint, c, why);
